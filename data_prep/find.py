@@ -1,0 +1,124 @@
+"""A preparation found again by the options it was made with."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from data_prep.catalogue import DATASETS
+from data_prep.options import FOUND_BY, KEEP_ALL, PROTOCOL, DataOptions, format_columns
+from data_prep.prepared import PreparedData, load_prepared, read_manifest
+from utils.errors import UserError
+from utils.files import short_hash
+
+
+def dataset_folder(data_dir: str | os.PathLike, dataset: str) -> Path:
+    """Where the preparations of ``dataset`` lie."""
+    return Path(data_dir) / f"{dataset}_processed"
+
+
+def find_prepared(data_dir: str | os.PathLike, dataset: str, **given: Any) -> PreparedData:
+    """Load the preparation of ``dataset`` that has the ``given`` options.
+
+    Parameters
+    ----------
+    data_dir : path
+        The folder of all prepared data ("data" in the doors).
+    dataset : str
+    **given
+        Any of ``min_rating`` (``float("-inf")`` means that all ratings were kept), ``min_user_click``,
+        ``min_item_click``, ``test_users_size``, ``test_size``, ``seed``; None means not stated. Of a catalogued data
+        set an unstated option has its published value; of one's own any preparation will do, provided only one fits.
+
+    Raises
+    ------
+    UserError
+        When none fits (with the command that prepares it), or several of one's own do (with what tells them apart).
+
+    Notes
+    -----
+    Of preparations with equal options from different sources the one prepared last is taken.
+    """
+    if unknown := set(given) - set(FOUND_BY):
+        raise TypeError(f"find_prepared takes no {sorted(unknown)}")
+    stated = {name: value for name, value in given.items() if value is not None}
+    options = DataOptions(dataset, **stated).record()
+    asked = options if dataset in DATASETS else {name: options[name] for name in stated}
+    existing, fault = _manifests(data_dir, dataset)
+    fitting = {
+        folder: manifest
+        for folder, manifest in existing.items()
+        if all(manifest["options"][name] == asked[name] for name in FOUND_BY if name in asked)
+    }
+    if not fitting:
+        if fault:
+            raise fault
+        raise UserError(_nothing_fits(data_dir, dataset, stated, existing))
+    if dataset not in DATASETS and len({short_hash(manifest["options"]) for manifest in fitting.values()}) > 1:
+        raise UserError(_several_fit(dataset, fitting))
+    newest = max(fitting, key=lambda folder: (fitting[folder]["prepared_at"], folder.name))
+    return load_prepared(newest)
+
+
+def command(dataset: str, stated: Mapping[str, Any] | None = None) -> str:
+    """The command that prepares ``dataset`` with the ``stated`` options, fetching it where that is possible."""
+    words = ["python -m data_prep --dataset", dataset]
+    if dataset not in DATASETS:
+        words.append("--raw FILE")
+    else:
+        words.append("--download" if DATASETS[dataset].downloads else "--raw PATH")
+    words += [f"--{name} {_shown(value)}" for name, value in (stated or {}).items()]
+    return " ".join(words)
+
+
+def _manifests(data_dir: str | os.PathLike, dataset: str) -> tuple[dict[Path, dict[str, Any]], UserError | None]:
+    """Every readable manifest of ``dataset``, and what was wrong with one that is not."""
+    manifests, fault = {}, None
+    parent = dataset_folder(data_dir, dataset)
+    for folder in sorted(parent.glob(f"{PROTOCOL}-*")):
+        if not re.fullmatch(rf"{PROTOCOL}-[0-9a-f]{{8}}", folder.name):
+            continue
+        try:
+            manifests[folder] = read_manifest(folder)
+        except UserError as error:
+            fault = error
+    return manifests, fault
+
+
+def _nothing_fits(
+    data_dir: str | os.PathLike, dataset: str, stated: Mapping[str, Any], existing: Mapping[Path, dict[str, Any]]
+) -> str:
+    remedy = command(dataset, stated)
+    if Path(data_dir) != Path("data"):
+        remedy += f" --data_dir {data_dir}"
+    if dataset in DATASETS and DATASETS[dataset].by_hand:
+        remedy += f" ({DATASETS[dataset].by_hand})"
+    if not existing:
+        return f"no prepared data for {dataset!r} in {data_dir}; run: {remedy}"
+    others = "; ".join(sorted({_describe(manifest["options"], FOUND_BY) for manifest in existing.values()}))
+    return f"no prepared data for {dataset!r} in {data_dir} has these options; run: {remedy} (prepared are: {others})"
+
+
+def _several_fit(dataset: str, fitting: Mapping[Path, dict[str, Any]]) -> str:
+    records = [manifest["options"] for manifest in fitting.values()]
+    apart = [name for name in records[0] if any(record[name] != records[0][name] for record in records)]
+    listed = "; ".join(
+        f"{folder.name}: {_describe(manifest['options'], apart)}" for folder, manifest in fitting.items()
+    )
+    remedy = "say which" if set(apart) & set(FOUND_BY) else "delete those you do not want"
+    return f"{len(fitting)} preparations of {dataset!r} fit: {listed}; {remedy}"
+
+
+def _describe(options: Mapping[str, Any], names: Iterable[str]) -> str:
+    return " ".join(f"--{name} {_shown(options[name])}" for name in names)
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == KEEP_ALL:
+        return "none"
+    if isinstance(value, Mapping):
+        return format_columns(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

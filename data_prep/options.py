@@ -1,0 +1,175 @@
+"""Every choice that decides a preparation, and its name in eight hexadecimal digits."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from data_prep.catalogue import DATASETS
+from utils.errors import UserError
+from utils.files import short_hash
+
+#: The value of an option that is left to the data set's published setting.
+PUBLISHED = "published"
+#: ``min_rating`` that keeps every event ("none" on the command line, null in a manifest).
+KEEP_ALL = float("-inf")
+#: What the columns of a ratings table can be.
+ROLES = ("user", "item", "rating", "timestamp")
+#: The options by which a preparation is found again, in the order they are shown.
+FOUND_BY = ("min_rating", "min_user_click", "min_item_click", "test_users_size", "test_size", "seed")
+#: Raised whenever the same options would give other files, so that old ones are not taken for new ones.
+FORMAT_VERSION = 1
+PROTOCOL = "strong"
+
+#: Filters of a data set that no catalogue lists: no rating filter, the published click filters, 10 % held out twice.
+_OWN_DEFAULTS = {"min_rating": None, "min_user_click": 5, "min_item_click": 0, "test_users_size": 0.1}
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Every option that decides a preparation.
+
+    Parameters
+    ----------
+    dataset : str
+        A name of the catalogue (``DATASETS``), or a name of one's own: letters, digits, ``.``, ``_``, ``-``.
+    min_rating : float, None or "published"
+        Events rated strictly above it are kept; None (or ``-inf``) keeps all.
+    min_user_click, min_item_click : int or "published"
+        Users and items with fewer events are dropped, items first, one pass each.
+    test_users_size : float, int or "published"
+        Below 1 the fraction of the users that is held out, ``int(fraction * n_users)``; from 1 their number. The
+        validation and the test set are each this large.
+    test_size : float, default 0.2
+        The part of a held-out user's events that is held out of the fold-in part.
+    seed : int, default 98765
+        Seed of the split (0 to 2**32 - 1), as ``numpy.random.seed`` takes it.
+    columns : mapping or None
+        The columns of one's own file: ``{"user": ..., "item": ..., "rating": ..., "timestamp": ...}``, the last two
+        optional; None guesses them from the header.
+
+    "published" means the catalogue's value; for one's own data: no rating filter, at least 5 clicks a user, any item,
+    10 % of the users. ``resolved`` puts the values in.
+    """
+
+    dataset: str
+    min_rating: float | Literal["published"] | None = PUBLISHED
+    min_user_click: int | Literal["published"] = PUBLISHED
+    min_item_click: int | Literal["published"] = PUBLISHED
+    test_users_size: float | int | Literal["published"] = PUBLISHED
+    test_size: float = 0.2
+    seed: int = 98765
+    columns: Mapping[str, str] | None = None
+
+    def resolved(self) -> DataOptions:
+        """The same options with every "published" replaced by its value, checked.
+
+        Raises ``UserError`` when a value is out of its range.
+        """
+        known = DATASETS.get(self.dataset)
+        values = {
+            name: (getattr(known, name) if known else default)
+            if getattr(self, name) == PUBLISHED
+            else getattr(self, name)
+            for name, default in _OWN_DEFAULTS.items()
+        }
+        if values["min_rating"] == KEEP_ALL:
+            values["min_rating"] = None
+        options = replace(self, **values)
+        _check(options)
+        return options
+
+    def record(self) -> dict[str, Any]:
+        """The resolved options as JSON holds them; equal choices give equal records (5 and 5.0, for example)."""
+        options = self.resolved()
+        size = options.test_users_size
+        return {
+            "dataset": options.dataset,
+            "min_rating": None if options.min_rating is None else float(options.min_rating),
+            "min_user_click": int(options.min_user_click),
+            "min_item_click": int(options.min_item_click),
+            "test_users_size": int(size) if size >= 1 else float(size),
+            "test_size": float(options.test_size),
+            "seed": int(options.seed),
+            "columns": dict(sorted(options.columns.items())) if options.columns else None,
+        }
+
+    def fingerprint(self, source_sha256: str) -> str:
+        """Eight hexadecimal digits for these options applied to the source with that checksum."""
+        return short_hash(
+            {"options": self.record(), "source": source_sha256, "protocol": PROTOCOL, "format_version": FORMAT_VERSION}
+        )
+
+
+def _check(options: DataOptions) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", options.dataset):
+        raise UserError(
+            f"--dataset {options.dataset!r} is no name: use letters, digits, '.', '_' and '-' (it names a folder)"
+        )
+    if options.min_rating is not None and not _finite(options.min_rating):
+        raise UserError(f"--min_rating {options.min_rating!r}: expected a number, or none to keep every rating")
+    for name in ("min_user_click", "min_item_click"):
+        value = getattr(options, name)
+        if not _whole(value) or value < 0:
+            raise UserError(f"--{name} {value!r}: expected a whole number of clicks, 0 or more")
+    size = options.test_users_size
+    if not _finite(size) or size <= 0 or (size >= 1 and not _whole(size)) or 0.5 <= size < 1:
+        raise UserError(
+            f"--test_users_size {size!r}: expected a fraction of the users between 0 and 0.5 (validation and test take "
+            "one each), or their whole number"
+        )
+    if not _finite(options.test_size) or not 0 < options.test_size < 1:
+        raise UserError(f"--test_size {options.test_size!r}: expected a fraction between 0 and 1, such as 0.2")
+    if not _whole(options.seed) or not 0 <= options.seed < 2**32:
+        raise UserError(f"--seed {options.seed!r}: expected a whole number from 0 to 4294967295")
+    if options.columns is not None:
+        _check_columns(options.columns)
+
+
+def _check_columns(columns: Mapping[str, str]) -> None:
+    if unknown := sorted(set(columns) - set(ROLES)):
+        raise UserError(f"--columns: {unknown[0]!r} is not one of {', '.join(ROLES)}; write user=NAME,item=NAME")
+    if missing := [role for role in ("user", "item") if role not in columns]:
+        raise UserError(f"--columns says no {missing[0]}: write user=NAME,item=NAME[,rating=NAME][,timestamp=NAME]")
+    if len(set(columns.values())) < len(columns):
+        raise UserError(f"--columns {format_columns(columns)}: one column cannot play two parts")
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _whole(value: Any) -> bool:
+    return _finite(value) and value == int(value)
+
+
+def parse_min_rating(text: str) -> float:
+    """The command line's ``--min_rating``: a number, or ``none`` for ``KEEP_ALL``; raises ``ValueError``."""
+    return KEEP_ALL if text.strip().lower() == "none" else float(text)
+
+
+def parse_size(text: str) -> float | int:
+    """The command line's ``--test_users_size``: a whole number or a fraction; raises ``ValueError``."""
+    return int(text) if re.fullmatch(r"\s*[0-9]+\s*", text) else float(text)
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """``user=NAME,item=NAME[,rating=NAME][,timestamp=NAME]`` as a dictionary; raises ``UserError``."""
+    columns: dict[str, str] = {}
+    for pair in text.split(","):
+        role, sign, name = (piece.strip() for piece in pair.partition("="))
+        if not sign or not name:
+            raise UserError(f"--columns {text!r}: {pair.strip()!r} is not ROLE=NAME; write user=NAME,item=NAME")
+        if role in columns:
+            raise UserError(f"--columns {text!r}: {role} is given twice")
+        columns[role] = name
+    _check_columns(columns)
+    return columns
+
+
+def format_columns(columns: Mapping[str, str]) -> str:
+    """The columns as the command line takes them: ``user=...,item=...``."""
+    return ",".join(f"{role}={columns[role]}" for role in ROLES if role in columns)

@@ -1,0 +1,138 @@
+"""From a ratings file to prepared data: locate, check, read, filter, split, write."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.filtering import filtered
+from data_prep.find import command, dataset_folder
+from data_prep.interactions import Interactions
+from data_prep.options import FORMAT_VERSION, PROTOCOL, DataOptions, format_columns
+from data_prep.prepared import FORMAT, PreparedData, load_prepared, write_prepared
+from data_prep.readers import Source, open_source
+from data_prep.split import split
+from data_prep.summary import compare_with_published, counts_of, render
+from utils.errors import UserError
+from utils.files import sha256_of
+
+Say = Callable[[str], None]
+
+
+def warn(text: str) -> None:
+    """One line on stderr."""
+    print(f"warning: {text}", file=sys.stderr)
+
+
+def prepare(
+    options: DataOptions,
+    raw: str | os.PathLike | None = None,
+    data_dir: str | os.PathLike = "data",
+    download: bool = False,
+    force: bool = False,
+    say: Say = print,
+) -> PreparedData:
+    """Prepare a data set, or find it finished.
+
+    Parameters
+    ----------
+    options : DataOptions
+    raw : path or None
+        The source: a file, a zip or a folder. None takes what ``download`` fetches, or fetched before.
+    data_dir : path, default "data"
+        Preparations go to ``<data_dir>/<name>_processed/``, downloads to ``<data_dir>/downloads/``.
+    download : bool, default False
+        Fetch the source where it is not in the cache yet.
+    force : bool, default False
+        Prepare again even if the same preparation is there.
+    say : callable, default print
+        Takes each line of the report.
+
+    Returns
+    -------
+    PreparedData
+
+    Raises
+    ------
+    UserError
+        For a bad option, file or value; nothing is left half-written.
+    """
+    options = options.resolved()
+    data_dir = Path(data_dir)
+    if raw is None:
+        raise UserError(f"{options.dataset} needs its source: {command(options.dataset)}")
+    source = open_source(Path(raw), options)
+    if source.guessed:
+        say(f"columns guessed from the header: {format_columns(source.columns)} (--columns says otherwise)")
+    options = replace(options, columns=source.columns)
+    origin = _origin(source)
+    folder = dataset_folder(data_dir, options.dataset) / f"{PROTOCOL}-{options.fingerprint(origin['sha256'])}"
+    if folder.exists() and not force:
+        try:
+            finished = load_prepared(folder)
+        except UserError as error:
+            warn(f"{error}; preparing it again")
+        else:
+            say(f"already prepared: {folder} (--force prepares it again)")
+            _report(finished, say)
+            return finished
+    replaces = folder.exists()
+    manifest, item_ids, parts = _computed(source, origin, options)
+    write_prepared(folder, manifest, item_ids, parts, replace=replaces)
+    say(f"prepared: {folder}")
+    prepared = load_prepared(folder)
+    _report(prepared, say)
+    return prepared
+
+
+def _origin(source: Source) -> dict[str, Any]:
+    """What a manifest says of the source; several files are told by the checksum of their list."""
+    files = [{"name": path.name, "size": path.stat().st_size, "sha256": sha256_of(path)} for path in source.files]
+    listed = "".join(f"{file['sha256']}  {file['name']}\n" for file in files)
+    checksum = files[0]["sha256"] if len(files) == 1 else hashlib.sha256(listed.encode()).hexdigest()
+    return {"files": files, "sha256": checksum, "layout": source.layout}
+
+
+def _computed(
+    source: Source, origin: Mapping[str, Any], options: DataOptions
+) -> tuple[dict[str, Any], np.ndarray, dict[str, Interactions]]:
+    """The manifest (files apart), the item ids and the parts."""
+    table = source.read()
+    events = filtered(table, options)
+    divided = split(table, events, options)
+    manifest = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "protocol": PROTOCOL,
+        "dataset": options.dataset,
+        "fingerprint": options.fingerprint(origin["sha256"]),
+        "options": options.record(),
+        "source": origin,
+        "order": "source row" if table.timestamps is None else "timestamp",
+        "counts": counts_of(table, events, divided.parts),
+        "prepared_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="microseconds"),
+    }
+    return manifest, divided.item_ids, divided.parts
+
+
+def _report(prepared: PreparedData, say: Say) -> None:
+    counts = prepared.manifest["counts"]
+    if counts["duplicates_dropped"]:
+        say(f"{counts['duplicates_dropped']:,} duplicate (user, item) rows: the first of each was kept")
+    say(render(prepared.manifest))
+    right, line = compare_with_published(prepared.manifest)
+    if right is False:
+        warn(line)
+    elif right:
+        say(line)
+    for held in ("validation", "test"):
+        if not counts[f"{held}_held_out_events"]:
+            warn(f"nothing is held out of the {held} users: none has enough events; metrics on them will be undefined")

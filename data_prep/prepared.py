@@ -1,0 +1,226 @@
+"""A preparation on disk: what is written, and how it is read back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.interactions import Interactions
+from data_prep.options import FORMAT_VERSION
+from utils.errors import UserError
+from utils.files import read_json, sha256_of, write_json
+
+FORMAT = "prepared-interactions"
+MANIFEST = "manifest.json"
+ITEMS = "items.npz"
+TITLES = "item_titles.tsv"
+PARTS = ("train", "validation_fold_in", "validation_held_out", "test_fold_in", "test_held_out")
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A data set, filtered and split, as models take it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it lies: ``<data_dir>/<name>_processed/strong-<fingerprint>``.
+    manifest : dict
+        Source, options, counts and checksums (``manifest.json``).
+    item_ids : int64 or unicode (n_items,)
+        The items' own ids; an item's index is its position.
+    train, validation_fold_in, validation_held_out, test_fold_in, test_held_out : Interactions
+        The parts; the two of a held-out set have the same users in the same rows.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    item_ids: np.ndarray
+    train: Interactions
+    validation_fold_in: Interactions
+    validation_held_out: Interactions
+    test_fold_in: Interactions
+    test_held_out: Interactions
+
+    @property
+    def name(self) -> str:
+        """The data set's name on the command line."""
+        return self.manifest["dataset"]
+
+    @property
+    def n_items(self) -> int:
+        """The number of items: those of the training users."""
+        return len(self.item_ids)
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hexadecimal digits that name the preparation: the hash of every option and the source's checksum."""
+        return self.manifest["fingerprint"]
+
+    def item_titles(self) -> dict[str, str]:
+        """Item id (as text) -> title, with the year where the source says one; empty where it has no titles."""
+        if TITLES not in self.manifest["files"]:
+            return {}
+        titles = {}
+        for line in (self.folder / TITLES).read_text(encoding="utf-8").splitlines():
+            item, title, year = line.split("\t")
+            titles[item] = f"{title} ({year})" if year else title
+        return titles
+
+
+def write_prepared(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    item_ids: np.ndarray,
+    parts: Mapping[str, Interactions],
+    titles: str | None = None,
+    replace: bool = False,
+) -> None:
+    """Write a preparation to ``folder``, whole or not at all.
+
+    The files are written to a temporary folder beside it, which is then renamed. When another process has finished the
+    same preparation first, that one stays (the two are equal), unless ``replace`` is set.
+    """
+    with _written_whole(folder, replace) as temporary:
+        np.savez(temporary / ITEMS, item_ids=item_ids)
+        for name in PARTS:
+            np.savez(temporary / f"{name}.npz", **_arrays(parts[name]))
+        if titles is not None:
+            (temporary / TITLES).write_text(titles, encoding="utf-8")
+        files = {
+            path.name: {"size": path.stat().st_size, "sha256": sha256_of(path)} for path in sorted(temporary.iterdir())
+        }
+        write_json(temporary / MANIFEST, {**manifest, "files": files})
+
+
+def load_prepared(folder: str | os.PathLike) -> PreparedData:
+    """Read a preparation back, checking its format, checksums, shapes and bounds.
+
+    Raises ``UserError`` naming the file that is missing or damaged; the remedy is to prepare again.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    for name, facts in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise UserError(f"{path} is missing; prepare the data again with --force")
+        if path.stat().st_size != facts["size"] or sha256_of(path) != facts["sha256"]:
+            raise UserError(f"{path} is damaged (its checksum differs); prepare the data again with --force")
+    item_ids = _load(folder / ITEMS)["item_ids"]
+    parts = {name: _interactions(folder / f"{name}.npz", len(item_ids)) for name in PARTS}
+    for held in ("validation", "test"):
+        if not np.array_equal(parts[f"{held}_fold_in"].user_ids, parts[f"{held}_held_out"].user_ids):
+            raise _damaged(folder / f"{held}_held_out.npz", "its users are not those of the fold-in part")
+    return PreparedData(folder=folder, manifest=manifest, item_ids=item_ids, **parts)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a preparation; ``UserError`` when it is missing, no manifest, or of another format version."""
+    path = folder / MANIFEST
+    try:
+        manifest = read_json(path)
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} is missing: {folder} is no prepared data; prepare it with python -m data_prep"
+        ) from None
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}); prepare the data again with --force") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise UserError(f"{path} is no manifest of prepared data; prepare the data again with --force")
+    if manifest.get("format_version") != FORMAT_VERSION:
+        raise UserError(
+            f"{path} has format version {manifest.get('format_version')}, this program reads {FORMAT_VERSION}; "
+            "prepare the data again"
+        )
+    keys = ("dataset", "fingerprint", "options", "counts", "files", "source", "prepared_at")
+    needed = {ITEMS, *(f"{name}.npz" for name in PARTS)}
+    if any(key not in manifest for key in keys) or not needed <= set(manifest["files"]):
+        raise UserError(f"{path} is incomplete; prepare the data again with --force")
+    return manifest
+
+
+def _arrays(part: Interactions) -> dict[str, np.ndarray]:
+    arrays = {"indptr": part.indptr, "indices": part.indices, "order": part.order, "user_ids": part.user_ids}
+    return arrays if part.ratings is None else {**arrays, "ratings": part.ratings}
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _interactions(path: Path, n_items: int) -> Interactions:
+    arrays = _load(path)
+    try:
+        part = Interactions(ratings=arrays.pop("ratings", None), n_items=n_items, **arrays)
+    except TypeError as error:
+        raise _damaged(path, "it lacks an array") from error
+    if fault := _fault(part):
+        raise _damaged(path, fault)
+    return part
+
+
+def _fault(part: Interactions) -> str | None:
+    """What is wrong with a part, if anything: types, shapes, bounds, order."""
+    kinds = {"indptr": "int64", "indices": "int32", "order": "int64", "ratings": "float32"}
+    for name, kind in kinds.items():
+        array = getattr(part, name)
+        if array is not None and (array.dtype != kind or array.ndim != 1):
+            return f"{name} is {array.dtype} of {array.ndim} dimensions, expected {kind} of 1"
+    if len(part.indptr) != part.n_users + 1 or part.indptr[0] != 0 or part.indptr[-1] != part.nnz:
+        return "indptr does not match users and events"
+    if (np.diff(part.indptr) < 0).any():
+        return "indptr descends"
+    if len(part.order) != part.nnz or (part.ratings is not None and len(part.ratings) != part.nnz):
+        return "order or ratings do not lie beside indices"
+    if part.nnz and (part.indices.min() < 0 or part.indices.max() >= part.n_items):
+        return f"an item index is outside 0..{part.n_items - 1}"
+    rising = np.diff(part.indices) > 0
+    between_rows = part.indptr[1:-1] - 1
+    rising[between_rows[(between_rows >= 0) & (between_rows < len(rising))]] = True
+    return None if rising.all() else "item indices do not ascend within a row"
+
+
+def _damaged(path: Path, why: str) -> UserError:
+    return UserError(f"{path} is damaged ({why}); prepare the data again with --force")
+
+
+@contextlib.contextmanager
+def _written_whole(folder: Path, replace: bool) -> Iterator[Path]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    try:
+        yield temporary
+        for path in temporary.iterdir():
+            with open(path, "rb") as stream:
+                os.fsync(stream.fileno())
+        temporary.chmod(folder.parent.stat().st_mode & 0o777)  # mkdtemp makes it private; a result is not
+        if replace:
+            _move_away(folder)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if not (folder / MANIFEST).is_file():  # not another process's finished work: a real refusal
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move_away(folder: Path) -> None:
+    """Take an old preparation out of the way in one step, then delete it."""
+    grave = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=folder.parent))
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(grave / folder.name)
+    shutil.rmtree(grave, ignore_errors=True)

@@ -1,0 +1,166 @@
+"""Arrow columns, whatever their types, as the one table."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data_prep.ids import ranked, ranked_integers
+from data_prep.table import Table
+from utils.errors import UserError
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+def to_table(columns: Mapping[str, pa.ChunkedArray], names: Mapping[str, str], where: str) -> Table:
+    """Build the table from ``columns`` (role -> column).
+
+    Parameters
+    ----------
+    columns : mapping
+        ``user`` and ``item`` (integers, text or dictionaries of text), ``rating`` (numbers, or text of numbers) and
+        ``timestamp`` (whole numbers, dates, or text of either) where the source has them.
+    names : mapping
+        What the source calls them, for errors.
+    where : str
+        The file, for errors.
+
+    Raises
+    ------
+    UserError
+        For a missing id or value, a rating that is no number, an id column that holds neither text nor integers.
+    """
+    titles = {role: f"{where}: column {names[role]!r}" for role in columns}
+    if not len(columns["user"]):
+        raise UserError(f"{where} has no rows; a ratings table was expected")
+    users, user_ids = _ids(columns["user"], titles["user"])
+    items, item_ids = _ids(columns["item"], titles["item"])
+    ratings = _ratings(columns["rating"], titles["rating"]) if "rating" in columns else None
+    timestamps = _timestamps(columns["timestamp"], titles["timestamp"]) if "timestamp" in columns else None
+    return Table(users, items, user_ids, item_ids, ratings, timestamps)
+
+
+def _ids(column: pa.ChunkedArray, title: str) -> tuple[np.ndarray, np.ndarray]:
+    _no_nulls(column, title, "an id")
+    kind = column.type
+    if pa.types.is_uint64(kind) and pc.max(column).as_py() > np.iinfo(np.int64).max:
+        column = column.cast(pa.string())  # beyond int64: ranked orders them by value all the same
+    elif pa.types.is_integer(kind):
+        return ranked_integers(column.to_numpy())
+    elif pa.types.is_dictionary(kind) and not pa.types.is_string(kind.value_type):
+        column = column.cast(kind.value_type)
+    kind = column.type
+    if pa.types.is_integer(kind):
+        return ranked_integers(column.to_numpy())
+    if pa.types.is_large_string(kind):
+        column = column.cast(pa.string()) if column.nbytes < 1 << 31 else column
+    if not _is_text(column.type):
+        raise UserError(f"{title} holds {kind}; ids must be whole numbers or text")
+    codes, values = _dictionary(column)
+    return ranked(codes, values, title)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _dictionary(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+    """Codes of the rows and the distinct texts they point at."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    column = column.unify_dictionaries()
+    values = column.chunk(0).dictionary.to_pylist()
+    codes = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in column.chunks])
+    if len(set(values)) < len(values):  # a file's own dictionary may repeat a value
+        merged, distinct = pd.factorize(np.array(values, dtype=object))
+        return merged[codes], list(distinct)
+    return codes, values
+
+
+def _ratings(column: pa.ChunkedArray, title: str) -> np.ndarray:
+    _no_nulls(column, title, "a rating")
+    kind = column.type
+    if _is_text(kind):
+        values = _numbers(column, title, "rating")
+    elif pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        values = (column if pa.types.is_integer(kind) else column.cast(pa.float64())).to_numpy()
+    else:
+        raise UserError(f"{title} holds {kind}; a rating is a number")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise UserError(f"{title}, data row {row + 1}: {values[row]} is no rating; a finite number was expected")
+    return values
+
+
+def _numbers(column: pa.ChunkedArray, title: str, what: str) -> np.ndarray:
+    codes, texts = _dictionary(column)
+    values = np.array([_number(text) for text in texts], dtype=np.float64)[codes]
+    if (wrong := np.flatnonzero(np.isnan(values))).size:
+        row = int(wrong[0])
+        raise UserError(f"{title}, data row {row + 1}: {texts[codes[row]]!r} is no number; a {what} was expected")
+    return values
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text) if "_" not in text else np.nan
+    except ValueError:
+        return np.nan
+
+
+def _timestamps(column: pa.ChunkedArray, title: str) -> np.ndarray:
+    _no_nulls(column, title, "a time")
+    kind = column.type
+    if pa.types.is_integer(kind):
+        return column.cast(pa.int64()).to_numpy()
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        micros = column.cast(pa.timestamp("us", tz=getattr(kind, "tz", None)), safe=False).cast(pa.int64()).to_numpy()
+        return micros // 1_000_000 if not (micros % 1_000_000).any() else micros
+    if pa.types.is_floating(kind):
+        return _whole_units(column.to_numpy().astype(np.float64), title)
+    if not _is_text(kind):
+        raise UserError(f"{title} holds {kind}; a time is a number or a date")
+    codes, texts = _dictionary(column)
+    if all(re.fullmatch(r"-?[0-9]{1,18}", text) for text in texts):  # exact where a float would round
+        return np.array([int(text) for text in texts], dtype=np.int64)[codes]
+    values = np.array([_seconds(text) for text in texts], dtype=np.float64)[codes]
+    if (wrong := np.flatnonzero(np.isnan(values))).size:
+        row = int(wrong[0])
+        text = texts[codes[row]]
+        raise UserError(f"{title}, data row {row + 1}: {text!r} is no time; seconds or an ISO 8601 date were expected")
+    return _whole_units(values, title)
+
+
+def _whole_units(seconds: np.ndarray, title: str) -> np.ndarray:
+    """Seconds where all are whole, else microseconds: the order must not lose what a fraction says."""
+    if not np.isfinite(seconds).all():
+        row = int(np.flatnonzero(~np.isfinite(seconds))[0])
+        raise UserError(f"{title}, data row {row + 1}: {seconds[row]} is no time; a finite number was expected")
+    whole = seconds if (seconds == np.floor(seconds)).all() else np.rint(seconds * 1e6)
+    return whole.astype(np.int64)
+
+
+def _seconds(text: str) -> float:
+    number = _number(text)
+    if not np.isnan(number):
+        return number
+    try:
+        when = datetime.datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError:
+        return np.nan
+    aware = when if when.tzinfo else when.replace(tzinfo=datetime.timezone.utc)
+    return (aware - _EPOCH).total_seconds()
+
+
+def _no_nulls(column: pa.ChunkedArray, title: str, what: str) -> None:
+    if column.null_count:
+        row = pc.index(pc.is_null(column), True).as_py()
+        raise UserError(f"{title}, data row {row + 1} is empty; {what} was expected in every row")

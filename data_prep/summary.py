@@ -1,0 +1,101 @@
+"""The counts of a preparation: the table every paper needs, and whether they are those that were published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from data_prep.catalogue import DATASETS
+from data_prep.filtering import Events
+from data_prep.interactions import Interactions
+from data_prep.options import DataOptions
+from data_prep.table import Table
+
+#: Quantiles of the clicks per user that are recorded and shown.
+QUANTILES = {"min": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "max": 1.0}
+
+
+def counts_of(table: Table, events: Events, parts: Mapping[str, Interactions]) -> dict[str, Any]:
+    """All counts a manifest records.
+
+    ``events``, ``users`` and ``items`` are those after the filters; ``density`` is events / (users * items); clicks per
+    user are over all users; ``training_items`` is the number of items that models see.
+    """
+    clicks = np.bincount(events.users)
+    counts: dict[str, Any] = {
+        "source_rows": len(table),
+        "duplicates_dropped": events.duplicates,
+        "events": len(events),
+        "users": len(events.user_ids),
+        "items": len(events.item_ids),
+        "density": len(events) / (len(events.user_ids) * len(events.item_ids)),
+        "clicks_per_user": {name: float(np.quantile(clicks, at)) for name, at in QUANTILES.items()},
+        "training_users": parts["train"].n_users,
+        "training_events": parts["train"].nnz,
+        "training_items": parts["train"].n_items,
+    }
+    for held in ("validation", "test"):
+        fold_in, held_out = parts[f"{held}_fold_in"], parts[f"{held}_held_out"]
+        counts[f"{held}_users"] = fold_in.n_users
+        counts[f"{held}_fold_in_events"] = fold_in.nnz
+        counts[f"{held}_held_out_events"] = held_out.nnz
+        counts[f"{held}_users_with_held_out_events"] = int((np.diff(held_out.indptr) > 0).sum())
+    return counts
+
+
+def render(manifest: Mapping[str, Any]) -> str:
+    """The counts of ``manifest`` as a table for people."""
+    counts = manifest["counts"]
+    quantiles = counts["clicks_per_user"]
+    rows = [
+        ("events", f"{counts['events']:,}"),
+        ("users", f"{counts['users']:,}"),
+        ("items", f"{counts['items']:,}"),
+        ("density", f"{100 * counts['density']:.3g} %"),
+        ("clicks per user", ", ".join(f"{name} {quantiles[name]:,.6g}" for name in QUANTILES)),
+        ("training", f"{counts['training_users']:,} users, {counts['training_events']:,} events, "
+                     f"{counts['training_items']:,} items"),
+    ]  # fmt: skip
+    for held in ("validation", "test"):
+        rows.append(
+            (
+                f"{held}, held out",
+                f"{counts[f'{held}_users']:,} users, {counts[f'{held}_fold_in_events']:,} fold-in events, "
+                f"{counts[f'{held}_held_out_events']:,} held-out events",
+            )
+        )
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
+
+
+def compare_with_published(manifest: Mapping[str, Any]) -> tuple[bool | None, str]:
+    """Whether the counts are the published ones, and one line that says so.
+
+    None when there is nothing to compare with: no published counts, or other options than the published.
+    """
+    known = DATASETS.get(manifest["dataset"])
+    if known is None or not known.expected:
+        return None, "no published counts to compare with"
+    published = DataOptions(known.name).record()
+    ours = manifest["options"]
+    if any(ours[name] != published[name] for name in published if name != "columns"):
+        return None, "other options than the published: their counts do not apply"
+    counts = manifest["counts"]
+    misses = [
+        f"{name} {counts[name]:,} (expected {'about ' if name == 'events' and known.rounded > 1 else ''}{expected:,})"
+        for name, expected in known.expected.items()
+        if not _meets(name, expected, counts, known.items_either, known.rounded)
+    ]
+    if misses:
+        return False, f"not the published counts: {', '.join(misses)}; is the source complete and the right edition?"
+    return True, f"as published: {', '.join(known.expected)}"
+
+
+def _meets(name: str, expected: int, counts: Mapping[str, Any], items_either: bool, rounded: int) -> bool:
+    if name == "events":
+        return abs(counts[name] - expected) <= rounded // 2
+    if name == "items" and items_either:
+        return expected in (counts["items"], counts["training_items"])
+    return counts[name] == expected

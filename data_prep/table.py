@@ -1,0 +1,47 @@
+"""The one table every source is read into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Table:
+    """The events of a source, in the order of its rows.
+
+    Parameters
+    ----------
+    users, items : int32 (n_events,)
+        Positions in ``user_ids`` and ``item_ids``.
+    user_ids, item_ids : int64 or unicode (n_users,), (n_items,)
+        The ids in ascending order (see ``data_prep.ids``).
+    ratings : real (n_events,) or None
+        As exact as the source (float64, or its integer type); None where it has none.
+    timestamps : int64 (n_events,) or None
+        In the source's unit (dates in seconds since 1970); None where it has none.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    user_ids: np.ndarray
+    item_ids: np.ndarray
+    ratings: np.ndarray | None = None
+    timestamps: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def take(self, rows: np.ndarray) -> Table:
+        """The events at ``rows`` (ascending), with the ids that still occur."""
+        users, user_ids = _still_used(self.users[rows], self.user_ids)
+        items, item_ids = _still_used(self.items[rows], self.item_ids)
+        ratings = None if self.ratings is None else self.ratings[rows]
+        timestamps = None if self.timestamps is None else self.timestamps[rows]
+        return Table(users, items, user_ids, item_ids, ratings, timestamps)
+
+
+def _still_used(codes: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    used = np.bincount(codes, minlength=len(ids)) > 0
+    return (np.cumsum(used, dtype=np.int32) - 1)[codes].astype(np.int32, copy=False), ids[used]
