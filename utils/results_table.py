@@ -1,0 +1,120 @@
+"""Values to the text of a csv cell and back, without loss: numbers, flags, lists, ``NA`` and blanks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from utils.errors import UserError
+
+#: What stands where a column does not apply, such as the annealing of a dae; a blank is a value not known.
+NOT_APPLICABLE = "NA"
+
+_LISTS = {"p_dims": int, "q_dims": int, "dropout_enc": float, "dropout_dec": float}
+_FLAGS = {"lr_scheduler", "constant_anneal", "git_dirty", "comparable"}
+_NUMBERS = {
+    "loss", "r20", "lr_patience", "lr", "early_stop_patience", "best_epoch", "weight_decay", "n100", "anneal_cap",
+    "batch_size", "r50", "seed",
+}  # fmt: skip
+# Texts that may look like numbers: a hash of digits only, a version such as 3.10.
+_TEXTS = {
+    "model", "dataset", "dl_frame", "optimizer", "decay", "annealing", "early_stop_score_fn", "device", "device_name",
+    "run_id", "data", "framework", "numpy", "python", "git_commit", "finished", "source", "protocol", "note",
+}  # fmt: skip
+
+
+def as_text(value: Any) -> str:
+    """The cell of ``value``: blank for None, lists as ``[200, 600]``, floats in full (``repr``)."""
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(as_text(part) for part in value)}]"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def parse_table(header: Sequence[str], rows: Sequence[Sequence[str]], where: str) -> pd.DataFrame:
+    """A frame of typed columns from the cells of a table of results; see ``utils.results.load``.
+
+    Args:
+        header: the names of the columns, each once.
+        rows: the cells, a list per row, as long as ``header``.
+        where: the table's name in errors.
+
+    Raises:
+        UserError: a name twice, a row of another length, a cell that is not what its column holds.
+    """
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise UserError(f"{where}: the column {twice[0]} stands there twice; expected each name once")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise UserError(f"{where}, row {number}: {len(row)} fields, but the header names {len(header)} columns")
+    columns = zip(*rows, strict=True) if rows else [()] * len(header)
+    return pd.DataFrame(
+        {
+            name: _column(name, [cell.strip() for cell in cells], where)
+            for name, cells in zip(header, columns, strict=True)
+        }
+    )
+
+
+def _column(name: str, cells: list[str], where: str) -> pd.Series:
+    if name in _LISTS:
+        part = _LISTS[name]
+        return pd.Series(
+            _each(cells, lambda cell: _list(cell, part), "", "a list such as [200, 600]", name, where), dtype=object
+        )
+    if name in _FLAGS:
+        flags = _each(cells, _flag, pd.NA, "True or False", name, where)
+        if NOT_APPLICABLE in cells:
+            return pd.Series(flags, dtype=object)
+        return pd.Series(flags, dtype="boolean" if "" in cells else bool)
+    if name in _NUMBERS:
+        return _numbers(_each(cells, _number, float("nan"), "a number", name, where))
+    if name not in _TEXTS:
+        try:
+            return _numbers([_number(cell) if cell else float("nan") for cell in cells])
+        except ValueError:
+            pass  # a text column this module does not know
+    return pd.Series(cells, dtype=object)
+
+
+def _each(cells: list[str], parse: Callable[[str], Any], blank: Any, wanted: str, name: str, where: str) -> list[Any]:
+    values = []
+    for number, cell in enumerate(cells, start=1):
+        try:
+            values.append(parse(cell) if cell else blank)
+        except ValueError:
+            raise UserError(f"{where}, row {number}, {name}: {cell!r} was given, expected {wanted}") from None
+    return values
+
+
+def _numbers(values: list[Any]) -> pd.Series:
+    if NOT_APPLICABLE in values:
+        return pd.Series(values, dtype=object)
+    if values and all(isinstance(value, int) and abs(value) < 2**63 for value in values):
+        return pd.Series(values, dtype="int64")
+    return pd.Series(values, dtype="float64")
+
+
+def _number(cell: str) -> int | float | str:
+    if cell == NOT_APPLICABLE:
+        return cell
+    try:
+        return int(cell)
+    except ValueError:
+        return float(cell)
+
+
+def _flag(cell: str) -> bool | str:
+    if cell not in ("True", "False", NOT_APPLICABLE):
+        raise ValueError(cell)
+    return cell if cell == NOT_APPLICABLE else cell == "True"
+
+
+def _list(cell: str, part: type) -> str:
+    if not (cell.startswith("[") and cell.endswith("]")):
+        raise ValueError(cell)
+    return as_text([part(text) for text in cell[1:-1].split(",")])
