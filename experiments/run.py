@@ -1,0 +1,90 @@
+"""One run, from the command line to its folder of results: what both main scripts do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+
+from data_prep import PreparedData, find_prepared
+from experiments.provenance import provenance
+from experiments.records import RunFolder
+from experiments.training import Training, test
+from utils.arguments import parsed, parser_for
+from utils.engine import ENGINES, load_engine
+from utils.errors import guarded
+from utils.options import RunOptions
+from utils.results import rebuild
+
+_DESCRIPTION = "Train Mult-VAE or Mult-DAE with {framework} on prepared data, and test the best weights."
+_EPILOG = """\
+Lists are written 200,600 or "[200, 600]". Prepare a data set first, for example:
+  python -m data_prep --dataset movielens-100k --download
+The results go to LOG_DIR/runs/<run id>/ and into LOG_DIR/all_results.csv. The same command finds its own
+earlier work: a finished run is not run again, an interrupted one goes on."""
+
+
+def door(engine: str, argv: Sequence[str] | None = None) -> int:
+    """The main script of ``engine`` (``pytorch`` or ``mxnet``); returns the exit code."""
+    return guarded(partial(_main, engine), argv)
+
+
+def _main(engine: str, argv: Sequence[str] | None) -> None:
+    description = _DESCRIPTION.format(framework=ENGINES[engine].title)
+    options = parsed(RunOptions, parser_for(RunOptions, f"main_{engine}.py", description, _EPILOG), argv)
+    run(engine, options)
+
+
+def data_of(options: RunOptions) -> PreparedData:
+    """The prepared data that ``options`` name; ``UserError`` says how to prepare it where it is missing."""
+    return find_prepared(
+        options.data_dir, options.dataset, min_rating=options.min_rating, min_user_click=options.min_user_click,
+        min_item_click=options.min_item_click, test_users_size=options.test_users_size, test_size=options.test_size,
+        seed=options.split_seed,
+    )  # fmt: skip
+
+
+def run(engine: str, options: RunOptions) -> Path:
+    """Train, test and record one run, or find it finished; returns its folder.
+
+    Raises ``UserError`` on options that contradict each other, missing data or a missing framework, and
+    ``KeyboardInterrupt`` when the user stopped it, its state saved.
+    """
+    options = options.resolved()
+    data = data_of(options)
+    run_id = options.run_id(engine, data.fingerprint)
+    with RunFolder(Path(options.log_dir) / "runs" / run_id) as folder:
+        if folder.is_finished(with_weights=options.save_results):
+            folder.log(f"{run_id}: finished before, not run again ({folder.path})")
+        else:
+            _train_and_record(engine, options, data, run_id, folder)
+    rebuild(options.log_dir)
+    return folder.path
+
+
+def _train_and_record(engine: str, options: RunOptions, data: PreparedData, run_id: str, folder: RunFolder) -> None:
+    started, clock = datetime.now(timezone.utc), time.perf_counter()
+    package = load_engine(engine, options.threads)
+    folder.begin({**options.as_record(), "engine": engine})
+    folder.log(f"{run_id}: {ENGINES[engine].title} on {data.manifest['dataset']}, {data.n_items} items")
+    training = Training(package.build(options, data.n_items), data, options, folder)
+    training.run_to_the_end()
+    metrics, per_user = test(training, data, options)
+    head = {"run_id": run_id, "engine": engine, "dl_frame": ENGINES[engine].dl_frame, "dataset": options.dataset,
+            "data": data.fingerprint, "model": options.model, "status": "finished"}  # fmt: skip
+    about = {
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "seconds": training.seconds_before + time.perf_counter() - clock,
+        **training.timing(),
+        **provenance(package.describe(), options.device),
+        "manifest": str(data.folder / "manifest.json"),
+    }
+    folder.finish({**head, **metrics}, per_user, about, training.best_weights if options.save_results else None)
+    shown = metrics["test"]
+    folder.log(
+        f"test (best epoch {metrics['best_epoch']}): NDCG@100 {shown['n100']:.4f}  Recall@20 {shown['r20']:.4f}  "
+        f"Recall@50 {shown['r50']:.4f}  loss {shown['loss']:.2f}  ->  {folder.path}"
+    )

@@ -1,0 +1,245 @@
+"""The life of a training: epochs, evaluations, schedules, early stopping, and a state to go on from."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from data_prep import PreparedData
+from experiments.interruption import Interruption
+from experiments.records import RunFolder
+from utils.batches import steps_per_epoch, training_batches
+from utils.engine import Evaluation, Trainer
+from utils.errors import UserError
+from utils.metrics import METRICS, RANKED_ITEMS, mean_and_error, per_user
+from utils.models import MODELS
+from utils.options import RunOptions
+from utils.schedules import PlateauSchedule, Progress, beta_at, beta_cap
+
+SAVE_EVERY_SECONDS = 30.0  # at the most, and at the end of an epoch
+
+
+@dataclass
+class Position:
+    """Where a training stands: everything but arrays, as JSON can hold it.
+
+    ``epoch`` is under way (counted from 1) with ``step`` of its batches done; ``sums`` are its users, and their
+    nll and kl so far; ``history`` has a row per finished epoch.
+    """
+
+    epoch: int = 1
+    step: int = 0
+    sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    epoch_seconds: float = 0.0
+    updates: int = 0
+    beta: float = 0.0
+    best: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    over: bool = False
+
+
+class Training:
+    """A trainer led through its epochs on ``data``, as ``options`` (resolved) say, recorded in ``folder``.
+
+    Continues from the state in ``folder`` where there is one, as if it had never stopped.
+    """
+
+    def __init__(self, trainer: Trainer, data: PreparedData, options: RunOptions, folder: RunFolder) -> None:
+        self.trainer, self.options, self.folder = trainer, options, folder
+        self.clicks = data.train.binary()
+        self.fold_in, self.held_out = data.validation_fold_in.binary(), data.validation_held_out.binary()
+        self.steps = steps_per_epoch(self.clicks.shape[0], options.batch_size)
+        self.position, self.progress = Position(), Progress()
+        self.schedule = PlateauSchedule(options.lr, options.lr_patience)
+        self.best_weights: dict[str, np.ndarray] = {}
+        self.seconds_before = 0.0  # spent in earlier processes on the same run
+        self.saved_at = self.started_at = time.perf_counter()
+        self._restore()
+
+    def run_to_the_end(self) -> None:
+        """Train until the last epoch or until nothing improves; the best weights are then in ``best_weights``.
+
+        Raises ``KeyboardInterrupt``, the state saved, when the user interrupts, and ``UserError`` when the loss is
+        no longer a number.
+        """
+        with Interruption() as interruption:
+            while not self.position.over:
+                self._epoch(interruption)
+                self._evaluate_epoch()
+                if time.perf_counter() - self.saved_at > SAVE_EVERY_SECONDS:
+                    self.save()
+
+    def timing(self) -> dict[str, float]:
+        """Mean seconds of an epoch's training and of an evaluation."""
+        evaluations = [row["eval_seconds"] for row in self.position.history if row["eval_seconds"] is not None]
+        return {
+            "epoch_seconds": float(np.mean([row["seconds"] for row in self.position.history])),
+            "eval_seconds": float(np.mean(evaluations)),
+        }
+
+    # An epoch
+
+    def _epoch(self, interruption: Interruption) -> None:
+        here, begun = self.position, time.perf_counter()
+        batches = training_batches(self.clicks, self.options, here.epoch, first_step=here.step)
+        bar = tqdm(
+            batches, desc=f"epoch {here.epoch}/{self.options.n_epochs}", total=self.steps, initial=here.step,
+            disable=None, leave=False, unit="batch",
+        )  # fmt: skip
+        pending = None
+        for batch in bar:
+            here.beta = beta_at(here.updates, self.options, self.steps)
+            handle = self.trainer.train_step(batch, here.beta, self.schedule.lr)
+            here.updates += 1
+            here.step += 1
+            if pending is not None:  # a step behind, so that reading the loss never makes the device wait
+                self._note_losses(*pending, bar)
+            pending = (handle, batch.n_users)
+            if interruption.asked:
+                break
+        if pending is not None:
+            self._note_losses(*pending, bar)
+        bar.close()
+        here.epoch_seconds += time.perf_counter() - begun
+        if here.step < self.steps:
+            self.save()
+            raise KeyboardInterrupt(f"saved in epoch {here.epoch}; the same command goes on from there")
+
+    def _note_losses(self, handle: Any, n_users: int, bar: tqdm) -> None:
+        nll, kl = self.trainer.read_losses(handle)
+        if not math.isfinite(nll + kl):
+            raise UserError(
+                f"the loss became {nll + kl} in epoch {self.position.epoch} (learning rate {self.schedule.lr:g}, "
+                f"beta {self.position.beta:g}): lower --lr or --anneal_cap"
+            )
+        for i, amount in enumerate((n_users, nll * n_users, kl * n_users)):
+            self.position.sums[i] += amount
+        if not bar.disable:
+            shown = {"loss": f"{nll + self.position.beta * kl:.2f}", "beta": f"{self.position.beta:.3f}"}
+            bar.set_postfix(shown | self._last_validation(), refresh=False)
+
+    def _last_validation(self) -> dict[str, str]:
+        scores = [row["val_n100"] for row in self.position.history if row["val_n100"] is not None]
+        return {"val NDCG@100": f"{scores[-1]:.4f}"} if scores else {}
+
+    # Between epochs
+
+    def _evaluate_epoch(self) -> None:
+        here = self.position
+        users, nll, kl = here.sums
+        row = {
+            "epoch": here.epoch, "loss": (nll + here.beta * kl) / users, "nll": nll / users, "kl": kl / users,
+            "beta": here.beta if MODELS[self.options.model].annealed else None, "lr": self.schedule.lr,
+            "val_loss": None, "val_nll": None, "val_kl": None, "val_n100": None, "val_n100_se": None,
+            "val_r20": None, "val_r50": None, "seconds": here.epoch_seconds, "eval_seconds": None,
+        }  # fmt: skip
+        last = here.epoch == self.options.n_epochs
+        if last or here.epoch % self.options.eval_every == 0:
+            self._evaluate(row)
+        here.history.append(row)
+        self.folder.write_history(here.history)
+        self.folder.log(_line(row, self.options, self.progress))
+        here.over = last or self.progress.exhausted(self.options.early_stop_patience)
+        if here.over and not last:
+            self.folder.log(f"stopped early: {self.progress.stalled} evaluations without improvement")
+        here.epoch, here.step, here.sums, here.epoch_seconds = here.epoch + 1, 0, [0.0, 0.0, 0.0], 0.0
+
+    def _evaluate(self, row: dict[str, Any]) -> None:
+        begun = time.perf_counter()
+        evaluation = self.trainer.evaluate(self.fold_in, RANKED_ITEMS)
+        values = per_user(evaluation.ranked, self.held_out)
+        means = {name: mean_and_error(values[name]) for name in METRICS}
+        row |= {
+            **{f"val_{name}": value for name, value in _losses(evaluation, self.position.beta).items()},
+            "val_n100": means["n100"][0], "val_n100_se": means["n100"][1],
+            "val_r20": means["r20"][0], "val_r50": means["r50"][0],
+        }  # fmt: skip
+        on_loss = self.options.early_stop_score_fn == "loss"
+        score = -evaluation.loss(beta_cap(self.options)) if on_loss else means["n100"][0]
+        if self.progress.update(score, row["epoch"]):
+            self.best_weights = self.trainer.weights()
+            self.position.best = {
+                "epoch": row["epoch"], "updates": self.position.updates, "beta": self.position.beta,
+                "validation": {**_losses(evaluation, self.position.beta), **{name: means[name][0] for name in METRICS}},
+            }  # fmt: skip
+        if self.options.lr_scheduler:
+            self.schedule.update(score)
+        row["eval_seconds"] = time.perf_counter() - begun
+
+    # State
+
+    def save(self) -> None:
+        """Write all that is needed to go on from here."""
+        arrays = {f"weights/{name}": array for name, array in self.trainer.weights().items()}
+        arrays |= {f"optimizer/{name}": array for name, array in self.trainer.optimizer_state().items()}
+        arrays |= {f"best/{name}": array for name, array in self.best_weights.items()}
+        seconds = self.seconds_before + time.perf_counter() - self.started_at
+        record = {"position": asdict(self.position), "progress": asdict(self.progress), "seconds": seconds,
+                  "schedule": asdict(self.schedule)}  # fmt: skip
+        self.folder.write_state(arrays, record)
+        self.saved_at = time.perf_counter()
+
+    def _restore(self) -> None:
+        stored = self.folder.read_state()
+        if stored is None:
+            return
+        arrays, record = stored
+        self.trainer.load_weights(_under("weights/", arrays))
+        self.trainer.load_optimizer_state(_under("optimizer/", arrays))
+        self.best_weights = _under("best/", arrays)
+        self.position, self.progress = Position(**record["position"]), Progress(**record["progress"])
+        self.schedule = PlateauSchedule(**record["schedule"])
+        self.seconds_before = record["seconds"]
+        self.folder.log(f"going on from epoch {self.position.epoch}, step {self.position.step}")
+
+
+def test(training: Training, data: PreparedData, options: RunOptions) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Test the best weights of a training that is over: the run's metrics, and the per-user arrays behind them.
+
+    The loss is at the beta of the weights tested, over all test users; a metric is over those with something held out.
+    """
+    best, trainer = training.position.best, training.trainer
+    trainer.load_weights(training.best_weights)
+    evaluation = trainer.evaluate(data.test_fold_in.binary(), RANKED_ITEMS)
+    values = per_user(evaluation.ranked, data.test_held_out.binary())
+    means = {name: mean_and_error(values[name]) for name in METRICS}
+    metrics = {
+        "n_parameters": sum(math.prod(shape) for shape in trainer.shapes().values()),
+        "best_epoch": best["epoch"],
+        "epochs": len(training.position.history),
+        "updates": best["updates"],
+        "beta": best["beta"] if MODELS[options.model].annealed else None,
+        "validation": best["validation"],
+        "test": {**_losses(evaluation, best["beta"]), **{name: mean for name, (mean, _) in means.items()}},
+        "test_se": {name: error for name, (_, error) in means.items()},
+        "test_users": len(values["user"]),
+    }
+    of_users = values["user"]
+    arrays = {"user": of_users.astype(np.int32), "nll": evaluation.nll[of_users], "kl": evaluation.kl[of_users]}
+    arrays = {**arrays, **{name: values[name] for name in METRICS}}
+    return metrics, {name: array if name == "user" else array.astype(np.float32) for name, array in arrays.items()}
+
+
+def _losses(evaluation: Evaluation, beta: float) -> dict[str, float]:
+    return {"loss": evaluation.loss(beta), "nll": float(evaluation.nll.mean()), "kl": float(evaluation.kl.mean())}
+
+
+def _under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _line(row: dict[str, Any], options: RunOptions, progress: Progress) -> str:
+    parts = [f"epoch {row['epoch']:3d}/{options.n_epochs}  loss {row['loss']:.2f}"]
+    if row["beta"] is not None:
+        parts.append(f"beta {row['beta']:.3f}")
+    if row["val_n100"] is not None:
+        parts.append(
+            f"val loss {row['val_loss']:.2f}  val NDCG@100 {row['val_n100']:.4f}  best epoch {progress.best_epoch}"
+        )
+    parts.append(f"{row['seconds'] + (row['eval_seconds'] or 0.0):.1f} s")
+    return "  ".join(parts)

@@ -1,0 +1,36 @@
+"""A batch on the device: sparse, as the first layer and the loss read it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mxnet_impl.runtime import mx
+from utils.batches import Batch
+
+SparseRows = mx.nd.sparse.CSRNDArray  # compressed sparse rows: the input of the network, (M, I)
+
+
+class Clicks(NamedTuple):
+    """A batch of M users and n clicks on the device.
+
+    ``matrix`` is the network's sparse input ``(M, I)``; ``positions`` int32 ``(2, n)``, user and item of each click;
+    ``noise`` the arrays of ``Batch.noise``.
+    """
+
+    matrix: SparseRows
+    positions: mx.nd.NDArray
+    noise: tuple[mx.nd.NDArray, ...]
+
+
+def to_device(batch: Batch, device: mx.Context) -> Clicks:
+    """``batch`` copied to ``device``."""
+
+    def sent(array: np.ndarray) -> mx.nd.NDArray:
+        return mx.nd.array(array, ctx=device, dtype=array.dtype)
+
+    shape = (batch.n_users, batch.n_items)
+    matrix = mx.nd.sparse.csr_matrix((batch.values, batch.indices, batch.indptr), shape=shape, ctx=device)
+    positions = sent(np.stack([batch.rows, batch.indices]).astype(np.int32))
+    return Clicks(matrix, positions, tuple(sent(array) for array in batch.noise))

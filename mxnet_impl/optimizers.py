@@ -1,0 +1,104 @@
+"""Optimisers that mean the same in both engines: Adam as its paper's Algorithm 1, and plain SGD.
+
+Weight decay is of matrices only: decoupled (Loshchilov & Hutter 2019, AdamW: ``W -= lr * lambda * W``) or as an L2
+penalty (``lambda * W`` added to the gradient).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from mxnet.gluon import Parameter
+
+from mxnet_impl.runtime import mx
+from utils.options import RunOptions
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015
+
+
+class Adam:
+    """Adam (Kingma & Ba 2015, Algorithm 1): epsilon stands beside the bias-corrected ``sqrt(v)``.
+
+    ``mx.nd.adam_update`` adds its epsilon to the uncorrected root; ``EPSILON * sqrt(1 - beta2**t)`` there, with the
+    corrections in the step size, is the paper's update.
+    """
+
+    def __init__(self, parameters: Mapping[str, Parameter], options: RunOptions) -> None:
+        self.parameters = dict(parameters)
+        self.decay = _Decay(options)
+        self.t = 0
+        self.m = {name: mx.nd.zeros_like(parameter.data()) for name, parameter in self.parameters.items()}
+        self.v = {name: mx.nd.zeros_like(parameter.data()) for name, parameter in self.parameters.items()}
+
+    def step(self, lr: float) -> None:
+        """One update from the gradients, with learning rate ``lr``."""
+        self.t += 1
+        root = math.sqrt(1.0 - BETA2**self.t)
+        size = lr * root / (1.0 - BETA1**self.t)
+        for name, parameter in self.parameters.items():
+            weight = parameter.data()
+            self.decay.shrink(weight, lr)
+            mx.nd.adam_update(
+                weight, parameter.grad(), self.m[name], self.v[name], lr=size, beta1=BETA1, beta2=BETA2,
+                epsilon=EPSILON * root, wd=self.decay.penalty(weight), lazy_update=False, out=weight,
+            )  # fmt: skip
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Moments ``m.<name>`` and ``v.<name>`` as the engine keeps them, and ``t``, the updates done."""
+        arrays = {"t": np.array(self.t, dtype=np.int64)}
+        for name in self.parameters:
+            arrays[f"m.{name}"] = self.m[name].asnumpy()
+            arrays[f"v.{name}"] = self.v[name].asnumpy()
+        return arrays
+
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take what :meth:`state` gave."""
+        self.t = int(state["t"])
+        for name in self.parameters:
+            self.m[name][:] = state[f"m.{name}"]
+            self.v[name][:] = state[f"v.{name}"]
+
+
+class SGD:
+    """Stochastic gradient descent without momentum."""
+
+    def __init__(self, parameters: Mapping[str, Parameter], options: RunOptions) -> None:
+        self.parameters = dict(parameters)
+        self.decay = _Decay(options)
+
+    def step(self, lr: float) -> None:
+        """One update from the gradients, with learning rate ``lr``."""
+        for parameter in self.parameters.values():
+            weight = parameter.data()
+            self.decay.shrink(weight, lr)
+            wd = self.decay.penalty(weight)
+            mx.nd.sgd_update(weight, parameter.grad(), lr=lr, wd=wd, lazy_update=False, out=weight)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Nothing: plain SGD remembers nothing."""
+        return {}
+
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take what :meth:`state` gave."""
+
+
+def build_optimizer(parameters: Mapping[str, Parameter], options: RunOptions) -> Adam | SGD:
+    """The optimiser that ``options`` name, over parameters by canonical name."""
+    return {"adam": Adam, "sgd": SGD}[options.optimizer](parameters, options)
+
+
+class _Decay:
+    """The weight decay of matrices: beside the step (decoupled) or in the gradient (L2)."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self.decoupled = options.weight_decay if options.decay == "decoupled" else 0.0
+        self.l2 = options.weight_decay if options.decay == "l2" else 0.0
+
+    def shrink(self, weight: mx.nd.NDArray, lr: float) -> None:
+        if self.decoupled and weight.ndim == 2:
+            weight *= 1.0 - lr * self.decoupled
+
+    def penalty(self, weight: mx.nd.NDArray) -> float:
+        return self.l2 if weight.ndim == 2 else 0.0

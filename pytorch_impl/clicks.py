@@ -1,0 +1,41 @@
+"""A batch on the device: sparse, as the first layer and the loss read it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pytorch_impl.runtime import torch
+from utils.batches import Batch
+
+
+class SparseRows(NamedTuple):
+    """Compressed sparse rows: the input of the network, ``(M, I)``."""
+
+    indptr: torch.Tensor
+    indices: torch.Tensor
+    values: torch.Tensor
+
+
+class Clicks(NamedTuple):
+    """A batch of M users and n clicks on the device.
+
+    ``matrix`` is the network's sparse input ``(M, I)``; ``positions`` int64 ``(2, n)``, user and item of each click;
+    ``noise`` the arrays of ``Batch.noise``.
+    """
+
+    matrix: SparseRows
+    positions: torch.Tensor
+    noise: tuple[torch.Tensor, ...]
+
+
+def to_device(batch: Batch, device: torch.device) -> Clicks:
+    """``batch`` copied to ``device``."""
+
+    def sent(array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(device)
+
+    matrix = SparseRows(sent(batch.indptr), sent(batch.indices), sent(batch.values))
+    positions = sent(np.stack([batch.rows, batch.indices]))
+    return Clicks(matrix, positions, tuple(sent(array) for array in batch.noise))

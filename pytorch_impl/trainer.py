@@ -1,0 +1,120 @@
+"""A model in PyTorch: trained, asked, written down (``utils.engine.Trainer``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from pytorch_impl.clicks import Clicks, to_device
+from pytorch_impl.losses import click_log_likelihood
+from pytorch_impl.models import network_class
+from pytorch_impl.optimizers import build_optimizer
+from pytorch_impl.runtime import device_of, torch
+from utils.batches import Batch, evaluation_batches
+from utils.engine import Evaluation
+from utils.options import RunOptions
+from utils.randomness import draw_weights
+from utils.ranking import resolve_ties
+from utils.weights import check_shapes
+
+
+class Trainer:
+    """A network, its optimiser, and the device they live on. Methods: ``utils.engine.Trainer``."""
+
+    def __init__(self, options: RunOptions, n_items: int) -> None:
+        self.device = device_of(options.device)
+        self.eval_batch_size = options.eval_batch_size
+        self.network = network_class(options.model)(options, n_items).to(self.device)
+        self.load_weights(draw_weights(self.shapes(), options.seed))
+        self.optimizer = build_optimizer({name: p for name, p, _ in self.network.named()}, options)
+
+    def train_step(self, batch: Batch, beta: float, lr: float) -> torch.Tensor:
+        """One update; a handle for :meth:`read_losses`."""
+        clicks = to_device(batch, self.device)
+        for _, parameter, _ in self.network.named():
+            parameter.grad = None
+        nll, kl = self._losses(clicks, batch.n_users)
+        (nll + beta * kl).backward()
+        self.optimizer.step(lr)
+        return torch.stack([nll.detach(), kl.detach()])
+
+    def read_losses(self, handle: torch.Tensor) -> tuple[float, float]:
+        """The (nll, kl) of a step, means over its users."""
+        nll, kl = handle.tolist()
+        return nll, kl
+
+    def evaluate(self, fold_in: csr_matrix, k: int) -> Evaluation:
+        """Rankings and losses of users given by their clicks."""
+        ranked, nll, kl = [], [], []
+        for batch, clicks in self._evaluation(fold_in):
+            with torch.no_grad():
+                logits, divergence = self.network(clicks.matrix)
+                log_likelihood = click_log_likelihood(logits, clicks.positions)
+            nll.append(np.bincount(batch.rows, weights=-log_likelihood.cpu().numpy(), minlength=batch.n_users))
+            kl.append(divergence.cpu().numpy().astype(np.float64))
+            ranked.append(_top(logits, clicks, k))
+        return Evaluation(np.concatenate(ranked), np.concatenate(nll), np.concatenate(kl))
+
+    def rank(self, fold_in: csr_matrix, k: int) -> np.ndarray:
+        """The ``k`` best items of each user."""
+        lists = []
+        for _, clicks in self._evaluation(fold_in):
+            with torch.no_grad():
+                logits, _ = self.network(clicks.matrix)
+            lists.append(_top(logits, clicks, k))
+        return np.concatenate(lists)
+
+    def embed(self, fold_in: csr_matrix) -> np.ndarray:
+        """The code of each user."""
+        codes = []
+        for _, clicks in self._evaluation(fold_in):
+            with torch.no_grad():
+                codes.append(self.network.encode(clicks.matrix).cpu().numpy())
+        return np.concatenate(codes)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The canonical shape of each weight, by canonical name."""
+        return {name: tuple(p.shape[::-1] if turned else p.shape) for name, p, turned in self.network.named()}
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """A copy of the weights by canonical name."""
+        kept = {name: (p.detach().cpu().numpy(), turned) for name, p, turned in self.network.named()}
+        return {name: np.array(array.T if turned else array, order="C") for name, (array, turned) in kept.items()}
+
+    def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Take weights by canonical name."""
+        check_shapes(weights, self.shapes())
+        with torch.no_grad():
+            for name, parameter, turned in self.network.named():
+                array = weights[name].T if turned else weights[name]
+                parameter.copy_(torch.from_numpy(np.array(array, dtype=np.float32, order="C")))
+
+    def optimizer_state(self) -> dict[str, np.ndarray]:
+        """A copy of the optimiser's memory."""
+        return self.optimizer.state()
+
+    def load_optimizer_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take what :meth:`optimizer_state` gave."""
+        self.optimizer.load_state(state)
+
+    def _losses(self, clicks: Clicks, n_users: int) -> tuple[torch.Tensor, torch.Tensor]:
+        logits, kl = self.network(clicks.matrix, *clicks.noise)
+        return -click_log_likelihood(logits, clicks.positions).sum() / n_users, kl.mean()
+
+    def _evaluation(self, fold_in: csr_matrix) -> Iterator[tuple[Batch, Clicks]]:
+        for batch in evaluation_batches(fold_in, self.eval_batch_size):
+            yield batch, to_device(batch, self.device)
+
+
+def build(options: RunOptions, n_items: int) -> Trainer:
+    """A trainer for resolved ``options``, its weights drawn from ``options.seed``."""
+    return Trainer(options, n_items)
+
+
+def _top(scores: torch.Tensor, clicks: Clicks, k: int) -> np.ndarray:
+    """The ``k`` best items of each row of ``scores``, which loses its clicked items; only ``(M, k + 1)`` leave it."""
+    scores[clicks.positions[0], clicks.positions[1]] = -torch.inf
+    best, items = torch.topk(scores, min(k + 1, scores.shape[1]), dim=1)
+    return resolve_ties(best.cpu().numpy(), items.cpu().numpy(), k, lambda rows: scores[rows].cpu().numpy())

@@ -1,0 +1,99 @@
+"""Sparse batches of users, with everything random already drawn, ready for either engine.
+
+A batch is never dense: Liang et al.'s input (clicks, L2-normalised, dropped out) is the values of a compressed
+sparse row matrix, and the clicks themselves are its indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from utils.models import MODELS
+from utils.options import RunOptions
+from utils.randomness import Purpose, dropout_mask, stream
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Users' clicks as both engines take them; M users, n clicks, I items.
+
+    Attributes:
+        indptr: int64 ``(M + 1,)``, where each user's clicks begin and end.
+        indices: int64 ``(n,)``, the clicked items, ascending within a user.
+        values: float32 ``(n,)``, the network's input at the clicks: ``1 / sqrt(N_u)``, and in training
+            multiplied by the input's dropout mask.
+        n_items: I.
+        noise: float32 arrays the network multiplies or adds, in the order it meets them: masks of the encoder
+            layers ``(M, width)``, epsilon ``(M, K)`` of a variational model, masks of the decoder layers.
+            Empty at evaluation.
+    """
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    values: np.ndarray
+    n_items: int
+    noise: tuple[np.ndarray, ...] = ()
+
+    @property
+    def n_users(self) -> int:
+        """M, the number of users."""
+        return len(self.indptr) - 1
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The user (row of the batch) of each click, int64 ``(n,)``."""
+        return np.repeat(np.arange(self.n_users), np.diff(self.indptr))
+
+
+def plain_batch(clicks: csr_matrix) -> Batch:
+    """The rows of ``clicks`` as a batch without dropout or noise, L2-normalised, as at evaluation."""
+    counts = np.diff(clicks.indptr)
+    values = np.repeat(1.0 / np.sqrt(np.maximum(counts, 1)), counts).astype(np.float32)
+    return Batch(clicks.indptr.astype(np.int64), clicks.indices.astype(np.int64), values, clicks.shape[1])
+
+
+def steps_per_epoch(n_users: int, batch_size: int) -> int:
+    """Batches in an epoch; the last one may be smaller."""
+    return -(-n_users // batch_size)
+
+
+def training_batches(clicks: csr_matrix, options: RunOptions, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+    """The batches of one epoch (counted from 1): every user once, in an order drawn for the epoch.
+
+    ``clicks`` is the binary training matrix ``(users, items)``; ``options`` are resolved; ``first_step`` skips the
+    batches before it, as a resumed run does.
+    """
+    order = stream(options.seed, Purpose.ORDER, epoch).permutation(clicks.shape[0])
+    for step in range(first_step, steps_per_epoch(len(order), options.batch_size)):
+        begin = step * options.batch_size
+        batch = plain_batch(clicks[order[begin : begin + options.batch_size]])
+        yield with_noise(batch, options, epoch, step)
+
+
+def with_noise(batch: Batch, options: RunOptions, epoch: int, step: int) -> Batch:
+    """``batch`` with input dropout applied and the noise of its step drawn (Liang et al. 2018, sec. 2.1.1, 2.4)."""
+    values = batch.values
+    if options.dropout_enc[0] > 0:
+        random = stream(options.seed, Purpose.INPUT_DROPOUT, epoch, step)
+        values = values * dropout_mask(random, len(values), options.dropout_enc[0])
+    masks = stream(options.seed, Purpose.LAYER_DROPOUT, epoch, step)
+
+    def drawn(widths: tuple[int, ...], rates: tuple[float, ...]) -> list[np.ndarray]:
+        return [dropout_mask(masks, (batch.n_users, width), p) for width, p in zip(widths, rates, strict=True) if p > 0]
+
+    noise = drawn(options.q_dims[:-1], options.dropout_enc[1:])
+    if MODELS[options.model].annealed:
+        epsilon = stream(options.seed, Purpose.EPSILON, epoch, step)
+        noise.append(epsilon.standard_normal((batch.n_users, options.p_dims[0]), dtype=np.float32))
+    noise += drawn(options.p_dims, options.dropout_dec)
+    return Batch(batch.indptr, batch.indices, values, batch.n_items, tuple(noise))
+
+
+def evaluation_batches(clicks: csr_matrix, batch_size: int) -> Iterator[Batch]:
+    """The rows of ``clicks`` in their order, ``batch_size`` users at a time, without noise."""
+    for begin in range(0, clicks.shape[0], batch_size):
+        yield plain_batch(clicks[begin : begin + batch_size])

@@ -1,0 +1,128 @@
+"""What the two engines offer the rest of the project, and how one is loaded."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from utils.batches import Batch
+from utils.errors import UserError
+from utils.platform_check import mxnet_obstacle
+
+
+@dataclass(frozen=True)
+class EngineEntry:
+    """An engine by name (also that of its extra in ``setup.py``): its package here, the module it needs, its titles.
+
+    ``dl_frame`` is what the published results call it.
+    """
+
+    name: str
+    package: str
+    framework: str
+    title: str
+    dl_frame: str
+
+
+ENGINES = {
+    "pytorch": EngineEntry("pytorch", "pytorch_impl", "torch", "PyTorch", "Pytorch"),
+    "mxnet": EngineEntry("mxnet", "mxnet_impl", "mxnet", "MXNet", "Mxnet"),
+}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one pass over held-out users' fold-in clicks gives; n users.
+
+    Attributes:
+        ranked: int32 ``(n, k)``, the best items of each user, fold-in left out, padded with -1.
+        nll: float64 ``(n,)``, ``-sum_i x_i log pi_i`` over the fold-in, at ``z = mu``.
+        kl: float64 ``(n,)``, the KL term, not weighted; zeros for a model without one.
+    """
+
+    ranked: np.ndarray
+    nll: np.ndarray
+    kl: np.ndarray
+
+    def loss(self, beta: float) -> float:
+        """The mean over users of ``nll + beta * kl`` (Liang et al. 2018, eq. 7)."""
+        return float(np.mean(self.nll + beta * self.kl))
+
+
+class Trainer(Protocol):
+    """A model in one framework: how it is trained, asked, and written down. ``<engine>.trainer.Trainer``.
+
+    Built as ``build(options, n_items)`` from resolved options, with weights drawn from their seed
+    (``utils.randomness.draw_weights``).
+    """
+
+    def train_step(self, batch: Batch, beta: float, lr: float) -> Any:
+        """One update on ``batch``; returns a handle for :meth:`read_losses`, without waiting for the device."""
+
+    def read_losses(self, handle: Any) -> tuple[float, float]:
+        """The (nll, kl) of a step, means over its users; waits until the step is done."""
+
+    def evaluate(self, fold_in: csr_matrix, k: int) -> Evaluation:
+        """Rankings and losses of users given by their clicks ``(users, items)``, without dropout, at ``z = mu``."""
+
+    def rank(self, fold_in: csr_matrix, k: int) -> np.ndarray:
+        """The ``k`` best items of each user, int32 ``(users, k)``, best first, fold-in excluded, padded with -1."""
+
+    def embed(self, fold_in: csr_matrix) -> np.ndarray:
+        """The code of each user (``mu`` of a vae), float32 ``(users, K)``."""
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The canonical shape of each weight, by canonical name."""
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """A copy of the weights, float32, by canonical name."""
+
+    def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Take ``weights``, by canonical name and shape; ``ValueError`` when they do not fit."""
+
+    def optimizer_state(self) -> dict[str, np.ndarray]:
+        """A copy of the optimiser's moments and step count, by name."""
+
+    def load_optimizer_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take what :meth:`optimizer_state` gave."""
+
+
+def thread_count() -> int:
+    """The CPU threads an engine uses: ``OMP_NUM_THREADS`` where set, else the processors this process may use."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdigit() and int(given) > 0 else len(os.sched_getaffinity(0))
+
+
+def engine_obstacle(name: str) -> str | None:
+    """Why the engine ``name`` cannot be used on this machine, as one line that says what to do; None when it can.
+
+    Nothing is imported.
+    """
+    if name == "mxnet" and (why := mxnet_obstacle()) is not None:
+        return why
+    if importlib.util.find_spec(ENGINES[name].framework) is None:
+        return f"{ENGINES[name].title} is not installed; run: python -m pip install -c constraints.txt -e '.[{name}]'"
+    return None
+
+
+def load_engine(name: str, threads: int | None = None) -> Any:
+    """The package of the engine ``name``, its framework imported with ``threads`` CPU threads (None: all).
+
+    Raises ``UserError`` when the framework is missing or does not load.
+    """
+    entry = ENGINES[name]
+    if (why := engine_obstacle(name)) is not None:
+        raise UserError(f"the {name} engine is not available: {why}")
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # both frameworks read it once, when imported
+    try:
+        return importlib.import_module(entry.package)
+    except OSError as error:  # a system library that the framework's own library wants
+        raise UserError(f"the {name} engine is not available: {entry.framework} does not load ({error})") from error

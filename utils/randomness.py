@@ -1,0 +1,58 @@
+"""All randomness of a run: counter-based streams (Philox, Salmon et al. 2011) that both engines share.
+
+A stream is named by (seed, purpose, epoch, step), so any draw can be made again without replaying the ones
+before it: a run resumes at any epoch with no generator state to save, and both engines train on the same
+order, dropout masks and noise.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+BIAS_STD = 0.001  # Liang et al. 2018, published code: truncated normal biases
+
+
+class Purpose(enum.IntEnum):
+    """What a stream is for; part of its key, so that no two purposes share numbers."""
+
+    WEIGHTS = 0
+    ORDER = 1
+    INPUT_DROPOUT = 2
+    LAYER_DROPOUT = 3
+    EPSILON = 4
+
+
+def stream(seed: int, purpose: Purpose, epoch: int = 0, step: int = 0) -> np.random.Generator:
+    """The random stream of ``purpose`` at ``step`` of ``epoch``; equal arguments give equal numbers."""
+    # The lowest counter word is the one that advances, so streams of one key never run into each other.
+    return np.random.Generator(np.random.Philox(key=[seed, int(purpose)], counter=[0, 0, step, epoch]))
+
+
+def draw_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
+    """Initial weights, float32, by canonical name, for either engine.
+
+    Matrices ``(out, in)`` are Glorot uniform, limit ``sqrt(6 / (in + out))`` (Glorot & Bengio 2010, eq. 16);
+    vectors are normal with standard deviation 0.001, truncated at two of them (Liang et al. 2018, published
+    code). Each tensor has a stream of its own, so its values depend on its place in ``shapes`` alone.
+    """
+    weights = {}
+    for place, (name, shape) in enumerate(shapes.items()):
+        uniform = stream(seed, Purpose.WEIGHTS, step=place).random(shape)
+        if len(shape) == 2:
+            limit = np.sqrt(6.0 / sum(shape))
+            values = (2.0 * uniform - 1.0) * limit
+        else:
+            low, high = ndtr(-2.0), ndtr(2.0)
+            values = BIAS_STD * ndtri(low + (high - low) * uniform)
+        weights[name] = values.astype(np.float32)
+    return weights
+
+
+def dropout_mask(random: np.random.Generator, shape: tuple[int, ...] | int, p: float) -> np.ndarray:
+    """A float32 mask: 0 with probability ``p``, else ``1 / (1 - p)``, so that the expectation is kept."""
+    kept = random.random(shape, dtype=np.float32) >= p
+    return kept.astype(np.float32) * np.float32(1.0 / (1.0 - p))

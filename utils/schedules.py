@@ -1,0 +1,94 @@
+"""What changes over a run: beta, the learning rate, and whether to go on. No framework has a part in it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+
+from utils.models import MODELS
+from utils.options import RunOptions
+
+
+def annealing_steps(options: RunOptions, steps_per_epoch: int) -> float:
+    """The steps in which beta rises by 1.
+
+    Relative (the 2020 study's code): ``steps_per_epoch * (n_epochs - int(0.15 * n_epochs)) / cap``, which brings
+    beta to the cap at 85 % (``anneal_share``) of the planned epochs. Absolute: ``anneal_total``.
+    """
+    if options.annealing == "absolute":
+        return float(options.anneal_total)
+    left = int(round((1.0 - options.anneal_share) * options.n_epochs, 9))  # round: 0.2 * 5 must not be 0.99...
+    return max(1, steps_per_epoch * (options.n_epochs - left)) / options.anneal_cap
+
+
+def beta_at(step: int, options: RunOptions, steps_per_epoch: int) -> float:
+    """beta of the update after ``step`` others (Liang et al. 2018, sec. 2.2.2): ``min(cap, step / total)``.
+
+    0 for a model without KL term; the cap under constant annealing; 1 without annealing.
+    """
+    if not MODELS[options.model].annealed:
+        return 0.0
+    if options.annealing in ("constant", "none"):
+        return beta_cap(options)
+    return min(options.anneal_cap, step / annealing_steps(options, steps_per_epoch))
+
+
+def beta_cap(options: RunOptions) -> float:
+    """The beta a run ends with, at which early stopping on the loss compares epochs."""
+    if not MODELS[options.model].annealed:
+        return 0.0
+    return 1.0 if options.annealing == "none" else options.anneal_cap
+
+
+@dataclass
+class Progress:
+    """The best score so far and how long it has stood: early stopping, and the plateau scheduler's memory.
+
+    ``score`` is to grow (NDCG@100, or minus the loss); patience is counted in evaluations.
+    """
+
+    best: float = -math.inf
+    best_epoch: int = 0
+    stalled: int = 0
+
+    def update(self, score: float, epoch: int) -> bool:
+        """Note the score of an evaluation; True when it is the best yet (the first always is)."""
+        if self.best_epoch == 0 or score > self.best:
+            self.best, self.best_epoch, self.stalled = score, epoch, 0
+            return True
+        self.stalled += 1
+        return False
+
+    def exhausted(self, patience: int) -> bool:
+        """Whether ``patience`` evaluations in a row brought nothing better; patience 0 is never exhausted."""
+        return 0 < patience <= self.stalled
+
+
+@dataclass
+class PlateauSchedule:
+    """The learning rate, divided by ten after more than ``patience`` evaluations without a better score.
+
+    PyTorch's ReduceLROnPlateau with its defaults (factor 0.1, relative threshold 1e-4), watching a score that is
+    to *grow*: the 2020 study watched for it to fall.
+    """
+
+    lr: float
+    patience: int
+    factor: float = 0.1
+    threshold: float = 1e-4
+    best: float = field(default=-math.inf)
+    stalled: int = 0
+
+    def update(self, score: float) -> None:
+        """Note the score of an evaluation and lower ``lr`` when it has stalled for too long."""
+        if score > self.best + self.threshold * abs(self.best) or self.best == -math.inf:
+            self.best, self.stalled = score, 0
+        else:
+            self.stalled += 1
+        if self.stalled > self.patience:
+            self.lr *= self.factor
+            self.stalled = 0
+
+    def as_record(self) -> dict[str, float]:
+        """All of it, as plain numbers, to be saved and given back to the constructor."""
+        return asdict(self)
