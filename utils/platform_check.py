@@ -1,13 +1,13 @@
-"""Whether this machine and this Python can have MXNet, and which engines are installed.
+"""Whether this machine and this Python can have MXNet.
 
 Standard library only: the two commands ask before anything is installed, and the doors and the grid
-ask again so as to say in one line why an engine is missing. Nothing here loads a library into the
+ask again so as to say in one line why the engine is missing. Nothing here loads a library into the
 asking process: OpenMP reads its thread count when it is loaded, which is the engine's to decide.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
+import os
 import platform
 import shutil
 import subprocess
@@ -15,9 +15,6 @@ import sys
 
 #: The last release of MXNet, and the only one this project runs.
 MXNET_VERSION = "1.9.1"
-
-#: Engine -> the package it needs.
-PACKAGES = {"pytorch": "torch", "mxnet": "mxnet"}
 
 # MXNet's wheel takes these from the system instead of bringing them (slim images lack both).
 _SYSTEM_LIBRARIES = {"libgomp.so.1": "libgomp1", "libquadmath.so.0": "libquadmath0"}  # library -> Debian package
@@ -28,12 +25,12 @@ def mxnet_obstacle() -> str | None:
     """Why MXNet cannot run on this machine with this Python, as one line, or None where it can.
 
     It needs Linux on x86-64 with glibc (its wheel), Python 3.12 or older (NumPy 1.26, the last that it
-    works with) and two system libraries. Whether it is installed is :func:`engine_obstacle`'s question.
+    works with) and two system libraries. Whether it is installed is another question.
     Takes milliseconds (system libraries are looked up in a child process).
     """
     if sys.platform != "linux" or platform.machine().lower() not in ("x86_64", "amd64"):
         return f"MXNet {MXNET_VERSION} runs on Linux x86-64 only; this is {platform.system()} {platform.machine()}"
-    if platform.libc_ver()[0] != "glibc":
+    if not _has_glibc():
         return f"MXNet {MXNET_VERSION} needs a Linux with glibc, which this one lacks"
     if sys.version_info[:2] > _LAST_PYTHON:
         return (
@@ -47,33 +44,11 @@ def mxnet_obstacle() -> str | None:
     return None
 
 
-def engine_obstacle(engine: str) -> str | None:
-    """Why ``engine`` (``pytorch`` or ``mxnet``) cannot run in this environment, as one line, or None where it can.
-
-    The line says what to do. Packages are looked up, not imported.
-    """
-    package = PACKAGES[engine]
-    if engine == "mxnet":
-        obstacle = mxnet_obstacle()
-        if obstacle:
-            return obstacle
-        numpy = _installed("numpy")
-        if numpy and int(numpy.split(".")[0]) >= 2:
-            return f"MXNet needs NumPy 1.26 and NumPy {numpy} is installed; run: {_install_line(engine)}"
-    if _installed(package) is None:
-        return f"{package} is not installed; run: {_install_line(engine)}"
-    return None
-
-
-def _install_line(engine: str) -> str:
-    return f"pip install -c constraints.txt -e '.[{engine}]'"
-
-
-def _installed(package: str) -> str | None:
+def _has_glibc() -> bool:
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+        return (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc")
+    except (ValueError, OSError):  # other C libraries do not know the name
+        return False
 
 
 def _other_python() -> str:
@@ -96,3 +71,8 @@ def _missing_libraries() -> list[str]:
         [sys.executable, "-I", "-S", "-c", probe, *_SYSTEM_LIBRARIES], capture_output=True, text=True, check=False
     )
     return found.stdout.split()
+
+
+if __name__ == "__main__":  # run_tests.sh says it once
+    if (why := mxnet_obstacle()) is not None:
+        print(f"MXNet is left out: {why}", file=sys.stderr)

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The tests: makes the environment if need be, then runs pytest. Arguments go to pytest:
+#
+#   bash run_tests.sh                   everything but the slow tests
+#   bash run_tests.sh -m slow           the slow ones
+#   bash run_tests.sh tests/test_X.py   one file
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
+
+# shellcheck source=utils/environment.sh
+source utils/environment.sh
+"$PYTHON" -m utils.platform_check
+exec "$PYTHON" -m pytest "$@"
