@@ -1,0 +1,203 @@
+"""Both engines compute what Liang et al. 2018 wrote, by an independent NumPy oracle; neither judges the other."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import oracle
+from conftest import random_clicks, two_tastes
+from utils.batches import plain_batch, steps_per_epoch, training_batches
+from utils.engine import ENGINES, engine_obstacle, load_engine
+from utils.errors import UserError
+from utils.metrics import find_hits, recall
+from utils.models import MODELS
+from utils.options import RunOptions
+
+N_ITEMS = 80
+SHAPES = {
+    "one layer": {"p_dims": (7,), "dropout_enc": (0.5,), "dropout_dec": (0.0,)},
+    "two layers": {"p_dims": (6, 11)},
+    "three layers, dropout everywhere": {
+        "p_dims": (5, 9, 13), "dropout_enc": (0.5, 0.2, 0.1), "dropout_dec": (0.3, 0.1, 0.2)
+    },
+    "another encoder": {"p_dims": (6, 11), "q_dims": (9, 8, 6)},
+}  # fmt: skip
+
+
+def options_of(model, shape="two layers", **more):
+    return RunOptions(model=model, batch_size=50, **SHAPES[shape], **more).resolved()
+
+
+def oracle_pass(options, weights, batch, beta):
+    """The oracle on a batch, its flat noise sorted to where it belongs."""
+    dense = np.zeros((batch.n_users, batch.n_items))
+    clicks = dense.copy()
+    dense[batch.rows, batch.indices], clicks[batch.rows, batch.indices] = batch.values, 1
+    noise = iter(batch.noise)
+
+    def masks(rates):
+        return [next(noise) if p > 0 and batch.noise else None for p in rates]
+
+    masks_enc = [None, *masks(options.dropout_enc[1:])]
+    eps = next(noise) if options.model == "vae" and batch.noise else None
+    masks_dec = masks(options.dropout_dec)
+    assert next(noise, None) is None, "the batch carries noise that the model has no place for"
+    return oracle.forward_backward(options.model, weights, clicks, dense, beta, masks_enc, masks_dec, eps)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("model", MODELS)
+def test_the_first_steps_losses_are_the_papers(package, model, shape):
+    options = options_of(model, shape)
+    trainer = package.build(options, N_ITEMS)
+    batch = next(training_batches(random_clicks(50, N_ITEMS, 0.1), options, epoch=1))
+    wanted = oracle_pass(options, trainer.weights(), batch, beta=0.3)
+    nll, kl = trainer.read_losses(trainer.train_step(batch, 0.3, 0.001))
+    assert nll == pytest.approx(wanted.nll, rel=1e-6)
+    assert kl == pytest.approx(wanted.kl, rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize(("weight_decay", "decay"), [(0.0, "decoupled"), (0.05, "decoupled"), (0.05, "l2")])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("model", MODELS)
+def test_training_follows_the_oracle_step_by_step(package, model, optimizer, weight_decay, decay):
+    options = options_of(model, optimizer=optimizer, weight_decay=weight_decay, decay=decay)
+    clicks = random_clicks(120, N_ITEMS, 0.1)  # three batches, the last one smaller
+    trainer = package.build(options, N_ITEMS)
+    weights = {name: array.astype(np.float64) for name, array in trainer.weights().items()}
+    state, t, lr = {}, 0, 0.01
+    for epoch in (1, 2):
+        for batch in training_batches(clicks, options, epoch):
+            t += 1
+            trainer.train_step(batch, 0.2, lr)
+            gradients = oracle_pass(options, weights, batch, 0.2).gradients
+            if optimizer == "adam":
+                oracle.adam(weights, gradients, state, lr, weight_decay, decay, t)
+            else:
+                for name, w in weights.items():
+                    lam = weight_decay if w.ndim == 2 else 0.0
+                    w *= 1 - lr * lam  # for SGD the two decays are the same to first order, and here exactly:
+                    w -= lr * gradients[name]  # W - lr * (g + lambda W) = (1 - lr lambda) W - lr g
+    assert t == 6
+    for name, array in trainer.weights().items():
+        distance = np.linalg.norm(array - weights[name]) / np.linalg.norm(weights[name])
+        assert distance < 1e-4, f"{name} is {distance:.1e} away after {t} steps"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_evaluation_is_the_mean_code_and_has_no_noise_after_hybridised_training(package, model):
+    """The 2020 study's Gluon block kept sampling at evaluation, its training mode frozen by hybridize()."""
+    options = options_of(model, "three layers, dropout everywhere")
+    clicks = random_clicks(120, N_ITEMS, 0.1)
+    trainer = package.build(options, N_ITEMS)
+    for batch in training_batches(clicks, options, 1):
+        trainer.train_step(batch, 1.0, 0.01)
+    first, second = trainer.evaluate(clicks, 10), trainer.evaluate(clicks, 10)
+    assert np.array_equal(first.nll, second.nll)
+    assert np.array_equal(first.ranked, second.ranked)
+    wanted = oracle_pass(options, trainer.weights(), plain_batch(clicks), beta=1.0)
+    np.testing.assert_allclose(first.nll, wanted.nll_of_users, rtol=1e-5)
+    np.testing.assert_allclose(first.kl, wanted.kl_of_users, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(trainer.embed(clicks), wanted.code, rtol=1e-4, atol=1e-6)
+    scores = np.where(clicks.toarray() > 0, -np.inf, wanted.logits)
+    best = np.take_along_axis(scores, first.ranked.astype(int), axis=1)
+    np.testing.assert_allclose(best, -np.sort(-scores, axis=1)[:, :10], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_known_right_answer(package, model):
+    """Two groups of users who share no item: every recommendation must come from one's own half."""
+    options = RunOptions(model=model, p_dims=(4, 16), batch_size=100, lr=0.01).resolved()
+    clicks = two_tastes()
+    trainer = package.build(options, clicks.shape[1])
+    for epoch in range(1, 31):
+        for batch in training_batches(clicks, options, epoch):
+            trainer.train_step(batch, 0.05, options.lr)
+    ranked = trainer.rank(clicks, 10)
+    assert (ranked % 2 == np.arange(len(ranked))[:, None] % 2).mean() > 0.999
+    own_half = two_tastes(clicks=30)  # everything of one's own half; what one has clicked is not recommended again
+    assert recall(find_hits(ranked, own_half), 10).mean() > 0.999
+
+
+def test_the_evaluation_batch_size_changes_nothing(package):
+    options = options_of("vae")
+    clicks = random_clicks(60, N_ITEMS, 0.1)
+    whole = package.build(options, N_ITEMS).evaluate(clicks, 10)
+    small = package.build(dataclasses.replace(options, eval_batch_size=7), N_ITEMS).evaluate(clicks, 10)
+    assert np.array_equal(whole.ranked, small.ranked)
+    np.testing.assert_allclose(whole.nll, small.nll, rtol=1e-6)
+
+
+def test_a_user_without_clicks_is_ranked_and_has_no_loss(package):
+    clicks = random_clicks(5, N_ITEMS, 0.1).tolil()
+    clicks[2] = 0
+    trainer = package.build(options_of("vae"), N_ITEMS)
+    evaluation = trainer.evaluate(clicks.tocsr(), 10)
+    assert evaluation.nll[2] == 0
+    assert len(set(evaluation.ranked[2])) == 10
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_weights_and_optimiser_can_be_taken_out_and_put_back(package, model):
+    options, clicks = options_of(model), random_clicks(120, N_ITEMS, 0.1)
+    one, other = package.build(options, N_ITEMS), package.build(dataclasses.replace(options, seed=9), N_ITEMS)
+    batches = [batch for epoch in (1, 2) for batch in training_batches(clicks, options, epoch)]
+    for batch in batches[:3]:
+        one.train_step(batch, 0.2, 0.01)
+    other.load_weights(one.weights())
+    other.load_optimizer_state(one.optimizer_state())
+    for batch in batches[3:]:
+        one.train_step(batch, 0.2, 0.01)
+        other.train_step(batch, 0.2, 0.01)
+    for name, array in one.weights().items():
+        assert np.array_equal(array, other.weights()[name]), name
+
+
+def test_weights_that_do_not_fit_are_refused(package):
+    trainer = package.build(options_of("vae"), N_ITEMS)
+    weights = trainer.weights()
+    with pytest.raises(ValueError, match=r"differ from the model's in encoder\.0\.bias"):
+        trainer.load_weights({name: array for name, array in weights.items() if name != "encoder.0.bias"})
+    with pytest.raises(ValueError, match=r"encoder\.0\.weight is \(80, 11\)"):
+        trainer.load_weights({**weights, "encoder.0.weight": weights["encoder.0.weight"].T})
+
+
+def test_canonical_shapes_are_those_of_the_paper(package):
+    shapes = package.build(RunOptions(p_dims=(200, 600)).resolved(), 30).shapes()
+    assert shapes == {
+        "encoder.0.weight": (600, 30), "encoder.0.bias": (600,),
+        "encoder.1.weight": (400, 600), "encoder.1.bias": (400,),
+        "decoder.0.weight": (600, 200), "decoder.0.bias": (600,),
+        "decoder.1.weight": (30, 600), "decoder.1.bias": (30,),
+    }  # fmt: skip
+
+
+def test_a_device_this_machine_lacks_is_one_line(package):
+    with pytest.raises(UserError, match=r"--device cuda:63: .* sees no such GPU here; use --device cpu"):
+        package.build(options_of("vae", device="cuda:63"), N_ITEMS)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_engines_train_alike_and_exchange_weights(model):
+    """Same weights, order, masks and noise in, and so the same numbers out, but for the arithmetic's last digits."""
+    for name in ENGINES:
+        if reason := engine_obstacle(name):
+            pytest.skip(reason)
+    options, clicks = options_of(model, "three layers, dropout everywhere"), random_clicks(150, N_ITEMS, 0.1)
+    trainers = {name: load_engine(name).build(options, N_ITEMS) for name in sorted(ENGINES)}
+    losses = {name: [] for name in trainers}
+    for epoch in range(1, 11):
+        for batch in training_batches(clicks, options, epoch):
+            for name, trainer in trainers.items():
+                losses[name].append(trainer.read_losses(trainer.train_step(batch, 0.2, 0.001)))
+    assert len(losses["mxnet"]) == 10 * steps_per_epoch(150, options.batch_size)
+    np.testing.assert_allclose(losses["mxnet"], losses["pytorch"], rtol=1e-4, atol=1e-6)
+    torch_trainer, mxnet_trainer = trainers["pytorch"], trainers["mxnet"]
+    for name, array in mxnet_trainer.weights().items():
+        theirs = torch_trainer.weights()[name]
+        assert np.linalg.norm(array - theirs) / np.linalg.norm(theirs) < 1e-4, name
+    mxnet_trainer.load_weights(torch_trainer.weights())
+    here, there = torch_trainer.evaluate(clicks, 10), mxnet_trainer.evaluate(clicks, 10)
+    np.testing.assert_allclose(here.nll, there.nll, rtol=1e-5)
+    assert (here.ranked == there.ranked).mean() > 0.99

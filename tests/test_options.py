@@ -1,0 +1,146 @@
+"""The command line: published flags and defaults, lists as people write them, contradictions named in one line."""
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from utils.arguments import as_argv, parsed, parser_for
+from utils.errors import UserError
+from utils.options import RunOptions
+
+PARSER = parser_for(RunOptions, "main_x.py", "test")
+
+
+def options_from(*argv):
+    return parsed(RunOptions, PARSER, argv)
+
+
+def test_the_published_defaults():
+    options = options_from().resolved()
+    published = {
+        "dataset": "amazon", "log_dir": "results", "model": "vae", "q_dims": (600, 200), "p_dims": (200, 600),
+        "dropout_enc": (0.5, 0.0), "dropout_dec": (0.0, 0.0), "n_epochs": 200, "weight_decay": 0.0, "lr": 0.001,
+        "batch_size": 512, "constant_anneal": False, "anneal_cap": 0.2, "lr_scheduler": False, "lr_patience": 5,
+        "eval_every": 1, "early_stop_patience": 20, "early_stop_score_fn": "metric", "save_results": False,
+    }  # fmt: skip
+    assert {name: getattr(options, name) for name in published} == published
+
+
+@pytest.mark.parametrize("written", ["200,600", "[200, 600]", "[200,600]", " 200 , 600 ", "[200, 600,]"])
+def test_lists_are_read_as_people_write_them(written):
+    assert options_from("--p_dims", written).p_dims == (200, 600)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_default_dropout_is_on_the_input_only_at_any_depth(depth):
+    options = RunOptions(p_dims=tuple(range(10, 10 + depth))).resolved()
+    assert options.dropout_enc == (0.5,) + (0.0,) * (depth - 1)
+    assert options.dropout_dec == (0.0,) * depth
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--p_dims", "__import__('os')"], "was given, expected a list such as 200,600"),
+        (["--p_dims", "[200, 600"], "expected a list such as 200,600"),
+        (["--p_dims", ""], "expected a list such as 200,600 (a whole number, at least 1 in each place)"),
+        (["--p_dims", "200,-600"], "'200,-600' was given"),
+        (["--lr", "nan"], "'nan' was given, expected a number, above 0"),
+        (["--lr", "0"], "expected a number, above 0"),
+        (["--batch_size", "12.5"], "expected a whole number, at least 1"),
+        (["--model", "svd"], "invalid choice: 'svd'"),
+        (["--dropout_enc", "0.5,1"], "'0.5,1' was given"),
+        (["--device", "gpu"], "expected cpu, cuda or cuda:N"),
+        (["--learning_rate", "1"], "unrecognized arguments: --learning_rate"),
+        (["--test_users_size", "10.5"], "a fraction of the users below 1, or a whole number"),
+        (["--epochs"], "unrecognized arguments"),
+        (["--lr"], "expected one argument"),
+    ],
+)
+def test_a_wrong_value_is_one_line(argv, message):
+    with pytest.raises(UserError) as caught:
+        options_from(*argv)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given_options", "message"),
+    [
+        ({"q_dims": (600, 100)}, "--q_dims 600,100 ends with 100 and --p_dims 200,600 begins with 200"),
+        ({"dropout_enc": (0.5,)}, "--dropout_enc 0.5 has 1 values, but --p_dims makes 2 layers"),
+        ({"dropout_dec": (0.5, 0.1, 0.1)}, "--dropout_dec 0.5,0.1,0.1 has 3 values"),
+        ({"q_dims": (300, 600, 200), "dropout_enc": (0.5, 0.0)}, "but --q_dims makes 3 layers"),
+        ({"anneal_cap": 0.0}, "--anneal_cap 0 leaves nothing to anneal (relative annealing): add --constant_anneal"),
+        ({"constant_anneal": True, "annealing": "absolute"}, "contradict each other"),
+    ],
+)
+def test_options_are_checked_against_each_other(given_options, message):
+    with pytest.raises(UserError) as caught:
+        RunOptions(**given_options).resolved()
+    assert message in str(caught.value)
+
+
+def test_a_dae_has_no_beta_to_contradict():
+    assert RunOptions(model="dae", anneal_cap=0.0).resolved().anneal_cap == 0
+
+
+values = st.fixed_dictionaries(
+    {
+        "p_dims": st.lists(st.integers(1, 999), min_size=1, max_size=4).map(tuple),
+        "lr": st.floats(1e-6, 10).map(lambda x: float(f"{x:g}")),
+        "n_epochs": st.integers(1, 999),
+        "model": st.sampled_from(["vae", "dae"]),
+        "constant_anneal": st.booleans(),
+        "weight_decay": st.sampled_from([0.0, 4e-05, 0.001]),
+        "test_users_size": st.sampled_from([None, 0.1, 750]),
+        "min_rating": st.sampled_from([None, 3.5, "none"]),
+        "seed": st.integers(0, 2**31),
+    }
+)
+
+
+@given(values)
+def test_options_survive_the_command_line(chosen):
+    options = RunOptions(**chosen)
+    assert options_from(*as_argv(options)) == options
+
+
+@given(values)
+def test_a_run_has_the_same_id_however_its_options_are_written(chosen):
+    options = RunOptions(**chosen)
+    assert options.run_id("mxnet", "abc") == options.resolved().run_id("mxnet", "abc")
+    elsewhere = dataclasses.replace(options, log_dir="elsewhere", data_dir="x", threads=3, save_results=True)
+    assert elsewhere.run_id("mxnet", "abc") == options.run_id("mxnet", "abc")
+    json.dumps(options.resolved().as_record())
+
+
+def test_what_changes_the_result_changes_the_id():
+    base = RunOptions()
+    ids = [base.run_id("mxnet", "abc"), base.run_id("pytorch", "abc"), base.run_id("mxnet", "abd")]
+    for change in (
+        {"seed": 2},
+        {"lr": 0.01},
+        {"p_dims": (100, 600)},
+        {"anneal_cap": 0.3},
+        {"decay": "l2"},
+        {"n_epochs": 9},
+    ):
+        ids.append(dataclasses.replace(base, **change).run_id("mxnet", "abc"))
+    assert len(set(ids)) == len(ids)
+    dae = dataclasses.replace(base, model="dae")
+    assert dae.run_id("mxnet", "a") == dataclasses.replace(dae, anneal_cap=0.9).run_id("mxnet", "a"), (
+        "a dae has no beta"
+    )
+
+
+def test_help_names_every_flag(capsys):
+    with pytest.raises(SystemExit) as stop:
+        options_from("--help")
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for field in dataclasses.fields(RunOptions):
+        assert f"--{field.name}" in text
