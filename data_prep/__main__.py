@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from data_prep.catalogue import DATASETS
+from data_prep.export import export_csv
 from data_prep.options import PUBLISHED, DataOptions, parse_columns, parse_min_rating, parse_size
 from data_prep.pipeline import prepare
 from utils.errors import UserError, guarded
@@ -64,13 +65,15 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; raises ``UserError`` for anything the user can mend."""
     arguments = build_parser().parse_args(argv)
-    prepare(
+    prepared = prepare(
         _options(arguments),
         raw=arguments.raw,
         data_dir=arguments.data_dir,
         download=arguments.download,
         force=arguments.force,
     )
+    if arguments.export:
+        print(f"exported: {export_csv(prepared)}")
     return 0
 
 

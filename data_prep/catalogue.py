@@ -137,6 +137,16 @@ _ALL = (
                 licence=_MOVIELENS_100K,
             ),
         ),
+        expected={  # counted from the table whose SHA-256 is checked
+            "events": 55_361,
+            "users": 938,
+            "items": 1_447,
+            "training_users": 752,
+            "training_events": 44_415,
+            "training_items": 1_417,
+            "validation_users": 93,
+            "test_users": 93,
+        },
     ),
     DataSet(
         name="amazon",

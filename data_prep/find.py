@@ -48,19 +48,34 @@ def find_prepared(data_dir: str | os.PathLike, dataset: str, **given: Any) -> Pr
     options = DataOptions(dataset, **stated).record()
     asked = options if dataset in DATASETS else {name: options[name] for name in stated}
     existing, fault = _manifests(data_dir, dataset)
-    fitting = {
-        folder: manifest
-        for folder, manifest in existing.items()
-        if all(manifest["options"][name] == asked[name] for name in FOUND_BY if name in asked)
-    }
+    fitting = _fitting(existing, asked)
     if not fitting:
-        if fault:
-            raise fault
-        raise UserError(_nothing_fits(data_dir, dataset, stated, existing))
+        raise fault or UserError(_nothing_fits(data_dir, dataset, stated, existing))
     if dataset not in DATASETS and len({short_hash(manifest["options"]) for manifest in fitting.values()}) > 1:
         raise UserError(_several_fit(dataset, fitting))
-    newest = max(fitting, key=lambda folder: (fitting[folder]["prepared_at"], folder.name))
-    return load_prepared(newest)
+    return load_prepared(_newest(fitting))
+
+
+def newest_like(data_dir: str | os.PathLike, options: DataOptions) -> PreparedData | None:
+    """The preparation made last with ``options`` (of any columns where they say none), or None."""
+    existing, _ = _manifests(data_dir, options.dataset)
+    fitting = _fitting(existing, options.record())
+    if options.columns:
+        fitting = {folder: each for folder, each in fitting.items() if each["options"]["columns"] == options.columns}
+    return load_prepared(_newest(fitting)) if fitting else None
+
+
+def _fitting(existing: Mapping[Path, dict[str, Any]], asked: Mapping[str, Any]) -> dict[Path, dict[str, Any]]:
+    names = [name for name in FOUND_BY if name in asked]
+    return {
+        folder: manifest
+        for folder, manifest in existing.items()
+        if all(manifest["options"][name] == asked[name] for name in names)
+    }
+
+
+def _newest(manifests: Mapping[Path, dict[str, Any]]) -> Path:
+    return max(manifests, key=lambda folder: (manifests[folder]["prepared_at"], folder.name))
 
 
 def command(dataset: str, stated: Mapping[str, Any] | None = None) -> str:

@@ -43,23 +43,34 @@ def ranked(codes: np.ndarray, values: Sequence[str] | np.ndarray, what: str) -> 
     """
     present = np.flatnonzero(np.bincount(codes, minlength=len(values)))
     if isinstance(values, np.ndarray):
-        order = present[np.argsort(values[present], kind="stable")]
-        ids = values[order].astype(np.int64, copy=False)
+        used = values[present].astype(np.int64, copy=False)
     else:
-        used = [values[index] for index in present]
-        _check_text(used, what)
-        if all(_CANONICAL_INTEGER.fullmatch(value) for value in used):
-            numbers = [int(value) for value in used]
-            places = sorted(range(len(used)), key=numbers.__getitem__)
-            fits = not numbers or (_INT64.min <= min(numbers) and max(numbers) <= _INT64.max)
-            ids = np.array([(numbers if fits else used)[place] for place in places], dtype=np.int64 if fits else None)
-        else:
-            places = sorted(range(len(used)), key=used.__getitem__)  # Python compares text by code points
-            ids = np.array([used[place] for place in places])
-        order = present[places]
+        texts = [values[index] for index in present]
+        _check_text(texts, what)
+        used = np.array(_as_integers(texts) or texts)
+    places = ascending(used)
     rank = np.empty(len(values), np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
-    return rank[codes], ids
+    rank[present[places]] = np.arange(len(places), dtype=np.int32)
+    return rank[codes], used[places]
+
+
+def ascending(ids: np.ndarray) -> np.ndarray:
+    """The positions of distinct ``ids`` (int64 or unicode) in ascending order.
+
+    Text is compared by code points, unless all of it is integers too large for int64: those by value.
+    """
+    if ids.dtype.kind == "U" and all(_CANONICAL_INTEGER.fullmatch(text) for text in ids.tolist()):
+        values = [int(text) for text in ids.tolist()]
+        return np.array(sorted(range(len(ids)), key=values.__getitem__), dtype=np.int64)
+    return np.argsort(ids, kind="stable")
+
+
+def _as_integers(texts: Sequence[str]) -> list[int] | None:
+    """The integers that ``texts`` canonically are and int64 holds; None when one is anything else."""
+    if not all(_CANONICAL_INTEGER.fullmatch(text) for text in texts):
+        return None
+    values = [int(text) for text in texts]
+    return values if all(_INT64.min <= value <= _INT64.max for value in values) else None
 
 
 def ranked_integers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

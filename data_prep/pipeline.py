@@ -13,14 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from data_prep.fetching import locate_source
 from data_prep.filtering import filtered
-from data_prep.find import command, dataset_folder
+from data_prep.find import dataset_folder, newest_like
 from data_prep.interactions import Interactions
 from data_prep.options import FORMAT_VERSION, PROTOCOL, DataOptions, format_columns
 from data_prep.prepared import FORMAT, PreparedData, load_prepared, write_prepared
 from data_prep.readers import Source, open_source
 from data_prep.split import split
 from data_prep.summary import compare_with_published, counts_of, render
+from data_prep.titles import titles_beside
 from utils.errors import UserError
 from utils.files import sha256_of
 
@@ -67,9 +69,12 @@ def prepare(
     """
     options = options.resolved()
     data_dir = Path(data_dir)
-    if raw is None:
-        raise UserError(f"{options.dataset} needs its source: {command(options.dataset)}")
-    source = open_source(Path(raw), options)
+    if raw is not None and download:
+        raise UserError(f"--raw {raw} and --download: give one of them")
+    if raw is None and not force and (finished := newest_like(data_dir, options)):
+        return _found(finished, say)
+    raw = Path(raw) if raw is not None else locate_source(options.dataset, data_dir, download, say)
+    source = open_source(raw, options)
     if source.guessed:
         say(f"columns guessed from the header: {format_columns(source.columns)} (--columns says otherwise)")
     options = replace(options, columns=source.columns)
@@ -81,16 +86,21 @@ def prepare(
         except UserError as error:
             warn(f"{error}; preparing it again")
         else:
-            say(f"already prepared: {folder} (--force prepares it again)")
-            _report(finished, say)
-            return finished
+            return _found(finished, say)
     replaces = folder.exists()
     manifest, item_ids, parts = _computed(source, origin, options)
-    write_prepared(folder, manifest, item_ids, parts, replace=replaces)
+    titles = titles_beside(options.dataset, raw)
+    write_prepared(folder, manifest, item_ids, parts, titles, replace=replaces)
     say(f"prepared: {folder}")
     prepared = load_prepared(folder)
     _report(prepared, say)
     return prepared
+
+
+def _found(finished: PreparedData, say: Say) -> PreparedData:
+    say(f"already prepared: {finished.folder} (--force prepares it again)")
+    _report(finished, say)
+    return finished
 
 
 def _origin(source: Source) -> dict[str, Any]:

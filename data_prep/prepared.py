@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from data_prep.folders import folder_written_whole
 from data_prep.interactions import Interactions
 from data_prep.options import FORMAT_VERSION
 from utils.errors import UserError
@@ -90,7 +88,7 @@ def write_prepared(
     The files are written to a temporary folder beside it, which is then renamed. When another process has finished the
     same preparation first, that one stays (the two are equal), unless ``replace`` is set.
     """
-    with _written_whole(folder, replace) as temporary:
+    with folder_written_whole(folder, replace) as temporary:
         np.savez(temporary / ITEMS, item_ids=item_ids)
         for name in PARTS:
             np.savez(temporary / f"{name}.npz", **_arrays(parts[name]))
@@ -195,32 +193,3 @@ def _fault(part: Interactions) -> str | None:
 
 def _damaged(path: Path, why: str) -> UserError:
     return UserError(f"{path} is damaged ({why}); prepare the data again with --force")
-
-
-@contextlib.contextmanager
-def _written_whole(folder: Path, replace: bool) -> Iterator[Path]:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-    try:
-        yield temporary
-        for path in temporary.iterdir():
-            with open(path, "rb") as stream:
-                os.fsync(stream.fileno())
-        temporary.chmod(folder.parent.stat().st_mode & 0o777)  # mkdtemp makes it private; a result is not
-        if replace:
-            _move_away(folder)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if not (folder / MANIFEST).is_file():  # not another process's finished work: a real refusal
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _move_away(folder: Path) -> None:
-    """Take an old preparation out of the way in one step, then delete it."""
-    grave = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=folder.parent))
-    with contextlib.suppress(FileNotFoundError):
-        folder.rename(grave / folder.name)
-    shutil.rmtree(grave, ignore_errors=True)

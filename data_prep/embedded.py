@@ -1,0 +1,108 @@
+"""MovieLens 100K from wherever it is reachable: a package on PyPI that carries it, or GroupLens.
+
+Either way the result is the same two files, ``u.data`` (checked against its SHA-256) and ``item_titles.tsv``. The
+package (RecBole 1.2.1, MIT) is read as a zip: it is never installed or imported.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from data_prep.catalogue import DATASETS, Download
+from data_prep.download import fetch, verify
+from data_prep.titles import titles_table
+from utils.errors import UserError, is_users_to_mend, one_line
+from utils.files import sha256_of, write_text, written_whole
+
+TABLE = "u.data"
+TITLES = "item_titles.tsv"
+TABLE_SHA256 = "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490"
+
+#: 2.1 MB, of which 2 MB are the ratings; the checksum is that of PyPI.
+WHEEL = Download(
+    url="https://pypi.org/project/recbole/1.2.1/recbole-1.2.1-py3-none-any.whl",
+    licence=DATASETS["movielens-100k"].downloads[0].licence,
+    size=2_130_151,
+    sha256="9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
+)
+_IN_WHEEL = "recbole/dataset_example/ml-100k/ml-100k"
+_IN_ZIP = "ml-100k/u"
+_LARGEST = 16 << 20
+_PIP_TIMEOUT = 600  # seconds
+
+Say = Callable[[str], None]
+
+
+def is_cached(cache: Path) -> bool:
+    """Whether ``cache`` holds the checked table and the titles."""
+    table = cache / TABLE
+    return table.is_file() and (cache / TITLES).is_file() and sha256_of(table) == TABLE_SHA256
+
+
+def fetch_movielens_100k(cache: Path, say: Say = print) -> Path:
+    """The path of ``u.data`` in ``cache``, fetched unless it is there, with ``item_titles.tsv`` beside it.
+
+    Raises ``UserError`` with both reasons when neither source gives the table.
+    """
+    if is_cached(cache):
+        return cache / TABLE
+    cache.mkdir(parents=True, exist_ok=True)
+    reasons = []
+    for source, route in (("PyPI", _from_pypi), ("GroupLens", _from_grouplens)):
+        try:
+            ratings, titles = route(cache, say)
+            _keep(cache, ratings, titles)
+            return cache / TABLE
+        except (UserError, OSError) as error:
+            if not is_users_to_mend(error):
+                raise
+            reasons.append(f"{source}: {one_line(error)}")
+    raise UserError(f"MovieLens 100K cannot be fetched; {'; '.join(reasons)}")
+
+
+def _from_pypi(cache: Path, say: Say) -> tuple[bytes, str]:
+    wheel = cache / WHEEL.filename
+    if not wheel.exists():
+        say("downloading MovieLens 100K (2.1 MB) from PyPI, inside recbole 1.2.1")
+        say(f"licence: {WHEEL.licence}")
+        # Only a wheel: building a source package would run its code.
+        words = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+        words += ["--disable-pip-version-check", "--dest", str(cache), "recbole==1.2.1"]
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, timeout=_PIP_TIMEOUT, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise UserError(f"pip download gave no answer in {_PIP_TIMEOUT} s") from error
+        if done.returncode or not wheel.exists():
+            said = [line for line in done.stderr.splitlines() if line.strip()]
+            raise UserError(f"pip download failed ({said[-1] if said else f'exit code {done.returncode}'})")
+    verify(wheel, WHEEL)
+    lines = _member(wheel, f"{_IN_WHEEL}.inter")
+    ratings = lines[lines.index(b"\n") + 1 :]  # without RecBole's header it is u.data, byte for byte
+    return ratings, titles_table("ml-100k.item", _member(wheel, f"{_IN_WHEEL}.item"))
+
+
+def _from_grouplens(cache: Path, say: Say) -> tuple[bytes, str]:
+    archive = fetch(DATASETS["movielens-100k"].downloads[0], cache, say)
+    return _member(archive, f"{_IN_ZIP}.data"), titles_table("u.item", _member(archive, f"{_IN_ZIP}.item"))
+
+
+def _member(path: Path, name: str) -> bytes:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(name).file_size > _LARGEST:
+                raise UserError(f"{path}: {name} is larger than {_LARGEST:,} bytes; that is not MovieLens 100K")
+            return archive.read(name)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} does not hold {name} ({error})") from error
+
+
+def _keep(cache: Path, ratings: bytes, titles: str) -> None:
+    with written_whole(cache / TABLE) as temporary:
+        temporary.write_bytes(ratings)
+        if (found := sha256_of(temporary)) != TABLE_SHA256:
+            raise UserError(f"the table has the wrong SHA-256 ({found}, expected {TABLE_SHA256})")
+    write_text(cache / TITLES, titles)

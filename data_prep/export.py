@@ -1,0 +1,57 @@
+"""The csv layout of Liang et al.'s notebook, which many tools read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from data_prep.folders import folder_written_whole
+from data_prep.ids import ascending
+from data_prep.interactions import Interactions
+from data_prep.prepared import PreparedData
+
+#: Files of the layout, and the parts they hold.
+LAYOUT = {
+    "train.csv": "train",
+    "validation_tr.csv": "validation_fold_in",
+    "validation_te.csv": "validation_held_out",
+    "test_tr.csv": "test_fold_in",
+    "test_te.csv": "test_held_out",
+}
+
+
+def export_csv(prepared: PreparedData) -> Path:
+    """Write the parts as ``uid,sid`` lines beside the preparation, in ``strong-<fingerprint>-csv``; returns the folder.
+
+    ``sid`` is the item's index and the line (from 0) of its id in ``unique_sid.txt``. ``uid`` numbers the users as the
+    notebook does: in the order of the split's permutation, training users first, then validation, then test.
+    """
+    folder = prepared.folder.with_name(f"{prepared.folder.name}-csv")
+    uids = _numbers_of_users(prepared)
+    with folder_written_whole(folder, replace=folder.exists()) as temporary:
+        for name, part in LAYOUT.items():
+            _write(temporary / name, getattr(prepared, part), uids)
+        lines = "".join(f"{item}\n" for item in prepared.item_ids)
+        (temporary / "unique_sid.txt").write_text(lines, encoding="utf-8")
+    return folder
+
+
+def _numbers_of_users(prepared: PreparedData) -> dict[int | str, int]:
+    """The user's own id -> uid, by drawing the permutation of the split again."""
+    users = np.concatenate(
+        [prepared.train.user_ids, prepared.validation_fold_in.user_ids, prepared.test_fold_in.user_ids]
+    )
+    users = users[ascending(users)]
+    permutation = np.random.RandomState(prepared.manifest["options"]["seed"]).permutation(len(users))
+    return dict(zip(users[permutation].tolist(), range(len(users)), strict=True))
+
+
+def _write(path: Path, part: Interactions, uids: dict[int | str, int]) -> None:
+    of_rows = np.array([uids[user] for user in part.user_ids.tolist()], dtype=np.int64)
+    table = pa.table({"uid": np.repeat(of_rows, np.diff(part.indptr)), "sid": part.indices})
+    with open(path, "wb") as stream:
+        stream.write(b"uid,sid\n")
+        pyarrow.csv.write_csv(table, stream, pyarrow.csv.WriteOptions(include_header=False))

@@ -1,0 +1,39 @@
+"""Where the source of a preparation comes from when no path is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from data_prep.catalogue import DATASETS
+from data_prep.download import fetch
+from data_prep.embedded import TABLE, fetch_movielens_100k, is_cached
+from data_prep.find import command
+from utils.errors import UserError
+
+
+def locate_source(dataset: str, data_dir: Path, download: bool, say: Callable[[str], None] = print) -> Path:
+    """The source of ``dataset`` in ``<data_dir>/downloads/<dataset>/``; with ``download``, fetched there if need be.
+
+    Raises ``UserError`` when it is neither there nor to be fetched, saying what to do.
+    """
+    known = DATASETS.get(dataset)
+    if known is None:
+        raise UserError(
+            f"--dataset {dataset!r} is none of {', '.join(DATASETS)}; for data of your own say --raw FILE as well"
+        )
+    cache = data_dir / "downloads" / dataset
+    if dataset == "movielens-100k":
+        if download:
+            return fetch_movielens_100k(cache, say)
+        if is_cached(cache):
+            return cache / TABLE
+    elif known.downloads:
+        paths = [cache / each.filename for each in known.downloads]
+        if download:
+            paths = [fetch(each, cache, say) for each in known.downloads]
+        if all(path.exists() for path in paths):
+            return paths[0] if len(paths) == 1 else cache
+    if download:
+        raise UserError(f"{known.title} is not freely downloadable: {known.by_hand}; then say --raw PATH")
+    raise UserError(f"no source for {dataset!r}: give --raw PATH, or run: {command(dataset)}")
