@@ -1,4 +1,4 @@
-"""The counts of a preparation: the table every paper needs, and whether they are those that were published."""
+"""The counts of a preparation: the table every paper needs, and whether they are those expected."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ def compare_with_published(manifest: Mapping[str, Any]) -> tuple[bool | None, st
     """
     known = DATASETS.get(manifest["dataset"])
     if known is None or not known.expected:
-        return None, "no published counts to compare with"
+        return None, "no counts are known to compare with"
     published = DataOptions(known.name).record()
     ours = manifest["options"]
     if any(ours[name] != published[name] for name in published if name != "columns"):
-        return None, "other options than the published: their counts do not apply"
+        return None, "other options than the published; their counts do not apply"
     counts = manifest["counts"]
     misses = [
         f"{name} {counts[name]:,} (expected {'about ' if name == 'events' and known.rounded > 1 else ''}{expected:,})"
@@ -89,8 +89,8 @@ def compare_with_published(manifest: Mapping[str, Any]) -> tuple[bool | None, st
         if not _meets(name, expected, counts, known.items_either, known.rounded)
     ]
     if misses:
-        return False, f"not the published counts: {', '.join(misses)}; is the source complete and the right edition?"
-    return True, f"as published: {', '.join(known.expected)}"
+        return False, f"not the expected counts: {', '.join(misses)}; is the source complete and the right edition?"
+    return True, f"counts as expected: {', '.join(known.expected)}"
 
 
 def _meets(name: str, expected: int, counts: Mapping[str, Any], items_either: bool, rounded: int) -> bool:

@@ -1,0 +1,89 @@
+"""The published protocol, steps 1 to 5, in plain Python: the oracle of the tests.
+
+Written from the text of the protocol alone, with the global ``numpy.random`` it names; it shares no code with
+``data_prep``. Rows are ``(user, item, rating)`` with the ids as the text of the source.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def typed(column):
+    """Integers if every one of the column is canonically one, else the strings."""
+
+    def canonical(text):
+        try:
+            return str(int(text)) == text
+        except ValueError:
+            return False
+
+    return [int(text) for text in column] if all(canonical(text) for text in column) else list(column)
+
+
+def literal_split(rows, min_rating, min_item_click, min_user_click, test_users_size, test_size, seed):
+    """The item ids in order, and for each part a dictionary user -> [(item, rating, source row)].
+
+    Too few users give empty parts. A held-out user whose events all fall away has an empty list in both of his parts.
+    """
+    users = typed([row[0] for row in rows])
+    items = typed([row[1] for row in rows])
+    events = [(users[i], items[i], rows[i][2], i) for i in range(len(rows))]
+
+    # 1. Keep rating > min_rating. Of duplicates the first is kept, after that and before any counting.
+    if min_rating is not None:
+        events = [event for event in events if event[2] > min_rating]
+    seen = set()
+    distinct = []
+    for event in events:
+        if (event[0], event[1]) not in seen:
+            seen.add((event[0], event[1]))
+            distinct.append(event)
+    events = distinct
+
+    # 2. Keep items, then users, with enough clicks.
+    clicks = {}
+    for event in events:
+        clicks[event[1]] = clicks.get(event[1], 0) + 1
+    events = [event for event in events if clicks[event[1]] >= min_item_click]
+    clicks = {}
+    for event in events:
+        clicks[event[0]] = clicks.get(event[0], 0) + 1
+    events = [event for event in events if clicks[event[0]] >= min_user_click]
+
+    # 3. Users in ascending id order, seed, permutation; the last n test, the n before them validate.
+    ids = sorted({event[0] for event in events})
+    n = test_users_size if test_users_size >= 1 else int(test_users_size * len(ids))
+    np.random.seed(seed)
+    permuted = [ids[place] for place in np.random.permutation(len(ids))]
+    if n < 1 or 2 * n >= len(ids):
+        return [], {"train": {}}
+    training = set(permuted[: len(ids) - 2 * n])
+    validation = set(permuted[len(ids) - 2 * n : len(ids) - n])
+    test = set(permuted[len(ids) - n :])
+
+    # 4. Items of the training users, in order of first appearance; others are dropped from validation and test.
+    order = []
+    for event in events:
+        if event[0] in training and event[1] not in order:
+            order.append(event[1])
+    events = [event for event in events if event[1] in set(order)]
+
+    parts = {"train": {user: [] for user in sorted(training)}}
+    for user, item, rating, row in events:
+        if user in training:
+            parts["train"][user].append((item, rating, row))
+
+    # 5. Within each held-out set: ascending ids, one seed for the set, a choice for each user with at least 5 events.
+    for name, members in (("validation", validation), ("test", test)):
+        fold_in = parts[f"{name}_fold_in"] = {}
+        held_out = parts[f"{name}_held_out"] = {}
+        np.random.seed(seed)
+        for user in sorted(members):
+            own = [(item, rating, row) for who, item, rating, row in events if who == user]
+            drawn = set()
+            if len(own) >= 5:
+                drawn = set(np.random.choice(len(own), size=int(test_size * len(own)), replace=False).tolist())
+            fold_in[user] = [event for place, event in enumerate(own) if place not in drawn]
+            held_out[user] = [event for place, event in enumerate(own) if place in drawn]
+    return order, parts
