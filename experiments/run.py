@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -13,10 +14,11 @@ from experiments.provenance import provenance
 from experiments.records import RunFolder
 from experiments.training import Training, test
 from utils.arguments import parsed, parser_for
-from utils.engine import ENGINES, load_engine
+from utils.engine import ENGINES, Trainer, load_engine
 from utils.errors import guarded
 from utils.options import RunOptions
 from utils.results import rebuild
+from utils.weights import load_arrays
 
 _DESCRIPTION = "Train Mult-VAE or Mult-DAE with {framework} on prepared data, and test the best weights."
 _EPILOG = """\
@@ -88,3 +90,27 @@ def _train_and_record(engine: str, options: RunOptions, data: PreparedData, run_
         f"test (best epoch {metrics['best_epoch']}): NDCG@100 {shown['n100']:.4f}  Recall@20 {shown['r20']:.4f}  "
         f"Recall@50 {shown['r50']:.4f}  loss {shown['loss']:.2f}  ->  {folder.path}"
     )
+
+
+def train(engine: str, options: RunOptions) -> Trainer:
+    """Train as the main script does (or find the run finished) and return the trainer with the best weights.
+
+    From Python, the whole of it::
+
+        from data_prep import DataOptions, prepare
+        from experiments.run import train
+        from utils.options import RunOptions
+
+        data = prepare(DataOptions("movielens-100k"), download=True)
+        model = train("pytorch", RunOptions(dataset="movielens-100k"))
+        model.rank(data.test_fold_in.binary(), k=10)  # int32 (users, 10), item indices, best first
+        model.embed(data.test_fold_in.binary())  # float32 (users, 200)
+
+    ``rank`` and ``embed`` take any users' clicks, a scipy CSR matrix ``(users, items)`` of ones whose columns are
+    ``data.item_ids``. The weights are kept in the run's folder, as with ``--save_results``.
+    """
+    options = dataclasses.replace(options, save_results=True).resolved()
+    weights, _ = load_arrays(run(engine, options) / "best.safetensors")
+    trainer = load_engine(engine, options.threads).build(options, data_of(options).n_items)
+    trainer.load_weights(weights)
+    return trainer

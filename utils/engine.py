@@ -53,7 +53,7 @@ class Evaluation:
 
     def loss(self, beta: float) -> float:
         """The mean over users of ``nll + beta * kl`` (Liang et al. 2018, eq. 7)."""
-        return float(np.mean(self.nll + beta * self.kl))
+        return float(np.mean(self.nll) + (beta * np.mean(self.kl) if beta else 0.0))  # an overflowed KL times 0 is 0
 
 
 class Trainer(Protocol):

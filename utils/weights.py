@@ -22,9 +22,9 @@ _RECORD = "record"  # the header's one entry: what the arrays belong to, as JSON
 
 def save_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
     """Write named arrays and a JSON-able ``record`` to ``path``, whole or not at all."""
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with written_whole(path) as temporary:
-        save_file(contiguous, temporary, metadata={_RECORD: json.dumps(record, sort_keys=True)})
+        save_file(contiguous, temporary, metadata={_RECORD: json.dumps(record)})
 
 
 def load_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -1,0 +1,251 @@
+"""A run as its user meets it: what it leaves behind, found again, gone on with, and how it says no."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import two_tastes
+from data_prep import DataOptions, find_prepared, prepare
+from experiments import run as runs
+from experiments.training import Training
+from utils.engine import ENGINES
+from utils.metrics import METRICS
+from utils.options import RunOptions
+from utils.weights import load_arrays
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """Two groups of users with two tastes, prepared like anyone's own file."""
+    folder = tmp_path_factory.mktemp("data")
+    clicks = two_tastes(n_users=300, n_items=40, clicks=10).tocoo()
+    rows = pd.DataFrame({"user": clicks.row, "item": clicks.col})
+    rows.to_csv(folder / "tastes.csv", index=False)
+    options = DataOptions("tastes", columns={"user": "user", "item": "item"})
+    prepare(options, raw=folder / "tastes.csv", data_dir=folder, say=lambda line: None)
+    return folder
+
+
+@pytest.fixture
+def options(data_dir, tmp_path):
+    return RunOptions(
+        dataset="tastes", data_dir=str(data_dir), log_dir=str(tmp_path / "results"), p_dims=(4, 16), batch_size=60,
+        n_epochs=6, lr=0.01, save_results=True,
+    )  # fmt: skip
+
+
+def metrics_of(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_a_run_leaves_everything_its_reader_needs(engine, options):
+    folder = runs.run(engine, options)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "best.safetensors", "history.csv", "log.txt", "metrics.json", "options.json", "per_user.npz", "run.json",
+    ]  # fmt: skip
+    metrics = metrics_of(folder)
+    assert metrics["dl_frame"] == ENGINES[engine].dl_frame
+    assert metrics["status"] == "finished"
+    history = pd.read_csv(folder / "history.csv")
+    assert len(history) == metrics["epochs"] == 6
+    best = history.loc[history["val_n100"].idxmax()]
+    assert metrics["best_epoch"] == best["epoch"]
+    assert metrics["validation"]["n100"] == pytest.approx(best["val_n100"], rel=1e-12)
+    assert metrics["updates"] == metrics["best_epoch"] * 4  # 240 training users in batches of 60
+    with np.load(folder / "per_user.npz", allow_pickle=False) as stored:
+        per_user = dict(stored)
+    assert len(per_user["user"]) == metrics["test_users"] == 30
+    for name in METRICS:
+        assert per_user[name].mean() == pytest.approx(metrics["test"][name], rel=1e-5)
+        error = per_user[name].std(ddof=1) / np.sqrt(30)
+        assert metrics["test_se"][name] == pytest.approx(error, rel=1e-4, abs=1e-9)
+    about = json.loads((folder / "run.json").read_text())
+    assert {"numpy", "python", ENGINES[engine].framework} <= set(about["versions"])
+    assert about["epoch_seconds"] > 0
+    assert about["peak_memory_mib"] > 50
+    table = pd.read_csv(folder.parent.parent / "all_results.csv")
+    assert table["run_id"].tolist() == [folder.name]
+    assert table["n100"].tolist() == [metrics["test"]["n100"]]
+
+
+def test_the_test_figures_are_those_of_the_stored_best_weights(engine, package, options, data_dir):
+    """Not of the last epoch's: with a huge learning rate the last epoch is not the best one."""
+    options = dataclasses.replace(options, lr=0.05, n_epochs=12, early_stop_patience=0)
+    folder = runs.run(engine, options)
+    metrics = metrics_of(folder)
+    weights, record = load_arrays(folder / "best.safetensors")
+    assert record["run_id"] == folder.name
+    data = find_prepared(data_dir, "tastes")
+    trainer = package.build(options.resolved(), data.n_items)
+    trainer.load_weights(weights)
+    evaluation = trainer.evaluate(data.test_fold_in.binary(), 100)
+    assert evaluation.loss(metrics["beta"]) == metrics["test"]["loss"]
+    assert metrics["best_epoch"] < 12
+
+
+@pytest.mark.parametrize("model", ["vae", "dae"])
+def test_the_same_command_gives_the_same_bytes(engine, options, tmp_path, model):
+    once = runs.run(engine, dataclasses.replace(options, model=model))
+    again = runs.run(engine, dataclasses.replace(options, model=model, log_dir=str(tmp_path / "again")))
+    for name in ("metrics.json", "per_user.npz", "best.safetensors", "options.json"):
+        if name != "options.json":  # which names its log_dir
+            assert (once / name).read_bytes() == (again / name).read_bytes(), name
+
+
+def test_a_finished_run_is_not_run_again(engine, options, monkeypatch, capsys):
+    folder = runs.run(engine, options)
+    before = (folder / "metrics.json").stat().st_mtime_ns
+    monkeypatch.setattr(Training, "run_to_the_end", lambda self: pytest.fail("trained again"))
+    assert runs.run(engine, options) == folder
+    assert (folder / "metrics.json").stat().st_mtime_ns == before
+    assert "finished before" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("stop_at", [1, 6, 13])
+def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(
+    engine, package, options, tmp_path, monkeypatch, stop_at
+):
+    """Ctrl-C in the middle of an epoch; every switch on that has a memory."""
+    options = dataclasses.replace(options, lr_scheduler=True, lr_patience=0, weight_decay=0.01, dropout_dec=(0.1, 0.1))
+    straight = runs.run(engine, dataclasses.replace(options, log_dir=str(tmp_path / "straight")))
+    steps, train_step = [], package.Trainer.train_step
+
+    def interrupted(self, *arguments):
+        steps.append(1)
+        if len(steps) == stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return train_step(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(package.Trainer, "train_step", interrupted)
+        with pytest.raises(KeyboardInterrupt, match="the same command goes on from there"):
+            runs.run(engine, options)
+    assert len(steps) == stop_at
+    folder = runs.run(engine, options)
+    assert not (folder / "state.safetensors").exists()
+    for name in ("metrics.json", "per_user.npz", "best.safetensors"):
+        assert (folder / name).read_bytes() == (straight / name).read_bytes(), name
+    untimed = [
+        pd.read_csv(path / "history.csv").drop(columns=["seconds", "eval_seconds"]) for path in (folder, straight)
+    ]
+    pd.testing.assert_frame_equal(*untimed)
+
+
+def test_a_damaged_state_is_set_aside_and_said(engine, options, package, monkeypatch, capsys):
+    def stop(self, *arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("experiments.training.SAVE_EVERY_SECONDS", 0.0)
+    train_step = package.Trainer.train_step
+    steps = []
+
+    def stops(self, *arguments):
+        steps.append(1)
+        return stop(self) if len(steps) == 9 else train_step(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(package.Trainer, "train_step", stops)
+        with pytest.raises(KeyboardInterrupt):
+            runs.run(engine, options)
+    (state,) = Path(options.log_dir).glob("runs/*/state.safetensors")
+    state.write_bytes(state.read_bytes()[:1000])
+    folder = runs.run(engine, options)
+    assert "damaged" in capsys.readouterr().out
+    assert (folder / "state.damaged").exists()
+    assert metrics_of(folder)["epochs"] == 6
+
+
+def test_early_stopping_and_eval_every(engine, options):
+    folder = runs.run(engine, dataclasses.replace(options, n_epochs=60, eval_every=3, early_stop_patience=2, lr=0.05))
+    history = pd.read_csv(folder / "history.csv")
+    evaluated = history[history["val_n100"].notna()]
+    assert (evaluated["epoch"] % 3 == 0).all()
+    metrics = metrics_of(folder)
+    assert metrics["best_epoch"] in evaluated["epoch"].tolist(), "the study could save an epoch it had not evaluated"
+    assert metrics["epochs"] == metrics["best_epoch"] + 2 * 3
+    assert "stopped early" in (folder / "log.txt").read_text()
+
+
+def test_early_stopping_on_the_loss_compares_epochs_at_the_cap(engine, options):
+    folder = runs.run(engine, dataclasses.replace(options, early_stop_score_fn="loss", anneal_cap=1.0, n_epochs=8))
+    history = pd.read_csv(folder / "history.csv")
+    at_cap = history["val_nll"] + 1.0 * history["val_kl"]
+    assert metrics_of(folder)["best_epoch"] == history.loc[at_cap.idxmin(), "epoch"]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_with_one_line(engine, options, capsys):
+    argv = ["--dataset", "tastes", "--data_dir", options.data_dir, "--log_dir", options.log_dir, "--lr", "1e30"]
+    assert runs.door(engine, argv) == 2
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1
+    assert "the loss became" in errors[0]
+    assert "lower --lr" in errors[0]
+    assert not list(Path(options.log_dir).glob("runs/*/metrics.json"))
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--dataset", "amazon"], "python -m data_prep --dataset amazon"),
+        (["--dataset", "tastes", "--min_rating", "3"], "min_rating"),
+        (["--dataset", "tastes", "--p_dims", "200,x"], "expected a list such as 200,600"),
+        (["--dataset", "tastes", "--anneal_cap", "0"], "add --constant_anneal"),
+        (["--dataset", "tastes", "--device", "cuda:77"], "sees no such GPU here"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(engine, options, capsys, argv, expected):
+    assert runs.door(engine, [*argv, "--data_dir", options.data_dir, "--log_dir", options.log_dir]) == 2
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("error: ")
+    assert expected in lines[0]
+
+
+def test_a_missing_framework_is_one_line_that_says_how_to_install_it(engine, options, monkeypatch, capsys):
+    monkeypatch.setattr("utils.engine.importlib.util.find_spec", lambda name: None)
+    argv = ["--dataset", "tastes", "--data_dir", options.data_dir, "--log_dir", options.log_dir]
+    assert runs.door(engine, argv) == 2
+    assert f"-e '.[{engine}]'" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_result(engine, options, monkeypatch, capsys):
+    def full(*arguments, **more):
+        raise OSError(28, "No space left on device", "metrics.json")
+
+    monkeypatch.setattr("experiments.records.write_json", full)
+    argv = ["--dataset", "tastes", "--data_dir", options.data_dir, "--log_dir", options.log_dir, "--n_epochs", "1"]
+    assert runs.door(engine, argv) == 2
+    assert "the disk is full" in capsys.readouterr().err
+    assert not list(Path(options.log_dir).glob("runs/*/metrics.json"))
+
+
+def test_each_door_as_a_process(engine, options):
+    command = [sys.executable, f"main_{engine}.py", "--dataset", "tastes", "--data_dir", options.data_dir,
+               "--log_dir", options.log_dir, "--p_dims", "4,16", "--n_epochs", "2", "--threads", "1"]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "NDCG@100" in done.stdout
+    assert "\r" not in done.stderr + done.stdout, "no progress bar where nobody watches"
+    (about,) = Path(options.log_dir).glob("runs/*/run.json")
+    assert json.loads(about.read_text())["threads"] == 1
+
+
+def test_from_python_a_trained_model_ranks_and_embeds_new_users(engine, options):
+    model = runs.train(engine, dataclasses.replace(options, n_epochs=40, save_results=False))
+    newcomers = two_tastes(n_users=8, n_items=40, clicks=5, seed=9)
+    data = runs.data_of(options)
+    clicks = newcomers[:, data.item_ids]  # columns as the model knows them
+    ranked = model.rank(clicks, 5)
+    assert (np.arange(8) % 2 == (data.item_ids[ranked] % 2).T).mean() > 0.9
+    assert model.embed(clicks).shape == (8, 4)
