@@ -27,7 +27,7 @@ class Adam:
 
     def __init__(self, parameters: Mapping[str, Parameter], options: RunOptions) -> None:
         self.parameters = dict(parameters)
-        self.decay = _Decay(options)
+        self.options = options
         self.t = 0
         self.m = {name: mx.nd.zeros_like(parameter.data()) for name, parameter in self.parameters.items()}
         self.v = {name: mx.nd.zeros_like(parameter.data()) for name, parameter in self.parameters.items()}
@@ -39,10 +39,10 @@ class Adam:
         size = lr * root / (1.0 - BETA1**self.t)
         for name, parameter in self.parameters.items():
             weight = parameter.data()
-            self.decay.shrink(weight, lr)
+            _shrink(weight, self.options, lr)
             mx.nd.adam_update(
                 weight, parameter.grad(), self.m[name], self.v[name], lr=size, beta1=BETA1, beta2=BETA2,
-                epsilon=EPSILON * root, wd=self.decay.penalty(weight), lazy_update=False, out=weight,
+                epsilon=EPSILON * root, wd=_penalty(weight, self.options), lazy_update=False, out=weight,
             )  # fmt: skip
 
     def state(self) -> dict[str, np.ndarray]:
@@ -66,14 +66,14 @@ class SGD:
 
     def __init__(self, parameters: Mapping[str, Parameter], options: RunOptions) -> None:
         self.parameters = dict(parameters)
-        self.decay = _Decay(options)
+        self.options = options
 
     def step(self, lr: float) -> None:
         """One update from the gradients, with learning rate ``lr``."""
         for parameter in self.parameters.values():
             weight = parameter.data()
-            self.decay.shrink(weight, lr)
-            wd = self.decay.penalty(weight)
+            _shrink(weight, self.options, lr)
+            wd = _penalty(weight, self.options)
             mx.nd.sgd_update(weight, parameter.grad(), lr=lr, wd=wd, lazy_update=False, out=weight)
 
     def state(self) -> dict[str, np.ndarray]:
@@ -89,16 +89,12 @@ def build_optimizer(parameters: Mapping[str, Parameter], options: RunOptions) ->
     return {"adam": Adam, "sgd": SGD}[options.optimizer](parameters, options)
 
 
-class _Decay:
-    """The weight decay of matrices: beside the step (decoupled) or in the gradient (L2)."""
+def _shrink(weight: mx.nd.NDArray, options: RunOptions, lr: float) -> None:
+    """The decoupled decay, beside the step."""
+    if options.decay == "decoupled" and options.weight_decay and weight.ndim == 2:
+        weight *= 1.0 - lr * options.weight_decay
 
-    def __init__(self, options: RunOptions) -> None:
-        self.decoupled = options.weight_decay if options.decay == "decoupled" else 0.0
-        self.l2 = options.weight_decay if options.decay == "l2" else 0.0
 
-    def shrink(self, weight: mx.nd.NDArray, lr: float) -> None:
-        if self.decoupled and weight.ndim == 2:
-            weight *= 1.0 - lr * self.decoupled
-
-    def penalty(self, weight: mx.nd.NDArray) -> float:
-        return self.l2 if weight.ndim == 2 else 0.0
+def _penalty(weight: mx.nd.NDArray, options: RunOptions) -> float:
+    """lambda of the L2 penalty, in the gradient."""
+    return options.weight_decay if options.decay == "l2" and weight.ndim == 2 else 0.0

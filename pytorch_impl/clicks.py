@@ -9,13 +9,8 @@ import numpy as np
 from pytorch_impl.runtime import torch
 from utils.batches import Batch
 
-
-class SparseRows(NamedTuple):
-    """Compressed sparse rows: the input of the network, ``(M, I)``."""
-
-    indptr: torch.Tensor
-    indices: torch.Tensor
-    values: torch.Tensor
+# Compressed sparse rows, the input of the network, (M, I): where each row begins, columns, values.
+SparseRows = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class Clicks(NamedTuple):
@@ -36,6 +31,6 @@ def to_device(batch: Batch, device: torch.device) -> Clicks:
     def sent(array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(device)
 
-    matrix = SparseRows(sent(batch.indptr), sent(batch.indices), sent(batch.values))
+    matrix = (sent(batch.indptr), sent(batch.indices), sent(batch.values))
     positions = sent(np.stack([batch.rows, batch.indices]))
     return Clicks(matrix, positions, tuple(sent(array) for array in batch.noise))

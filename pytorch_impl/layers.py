@@ -24,10 +24,10 @@ class ClickLinear(nn.Module):
 
     def forward(self, matrix: SparseRows) -> torch.Tensor:
         """``matrix @ weight + bias``, ``(M, width)``."""
+        indptr, indices, values = matrix
         summed = nn.functional.embedding_bag(
-            matrix.indices, self.weight, matrix.indptr, mode="sum", per_sample_weights=matrix.values,
-            include_last_offset=True,
-        )  # fmt: skip
+            indices, self.weight, indptr, mode="sum", per_sample_weights=values, include_last_offset=True
+        )
         return summed + self.bias
 
 

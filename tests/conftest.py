@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")  # before a framework reads it
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before a framework reads it; more would only slow small data down
 
 import numpy as np
 import pytest
