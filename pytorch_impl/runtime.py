@@ -9,8 +9,7 @@ from utils.errors import UserError
 
 THREADS = thread_count()
 os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))
-# Threads that sleep when they wait: alone it costs nothing that can be measured, and beside another busy process
-# spinning made an epoch of MovieLens 1M up to nine times slower (2 cores; 15 s against 1.7 s, two runs at once).
+# Threads that sleep while they wait: spinning ones take the cores from whatever else runs, another run above all.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch  # noqa: E402
