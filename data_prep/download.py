@@ -37,7 +37,7 @@ def fetch(download: Download, cache: Path, say: Callable[[str], None] = print) -
     """
     target = cache / download.filename
     cache.mkdir(parents=True, exist_ok=True)
-    with _alone(cache / f".{download.filename}.lock"):
+    with alone(cache / f".{download.filename}.lock"):
         if target.exists():
             verify(target, download)
             return target
@@ -104,7 +104,7 @@ def _receive(part: Path, url: str) -> bool:
             return True
         part.unlink()
         return False
-    except http.client.HTTPException as error:
+    except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise urllib.error.URLError(repr(error)) from error
     with response:
         start = re.match(rf"bytes {have}-", response.headers.get("Content-Range", ""))
@@ -156,8 +156,8 @@ def _digest(path: Path, algorithm: str) -> str:
 
 
 @contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Hold ``lock``: of two processes that want the same file one fetches it, the other waits and finds it."""
+def alone(lock: Path) -> Iterator[None]:
+    """Hold the file ``lock``: of two processes that want the same file one fetches it, the other waits and finds it."""
     with open(lock, "w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield

@@ -6,6 +6,7 @@ package (RecBole 1.2.1, MIT) is read as a zip: it is never installed or imported
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import zipfile
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data_prep.catalogue import DATASETS, Download
-from data_prep.download import fetch, verify
+from data_prep.download import alone, fetch, verify
 from data_prep.titles import titles_table
 from utils.errors import UserError, is_users_to_mend, one_line
 from utils.files import sha256_of, write_text, written_whole
@@ -22,9 +23,11 @@ TABLE = "u.data"
 TITLES = "item_titles.tsv"
 TABLE_SHA256 = "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490"
 
-#: 2.1 MB, of which 2 MB are the ratings; the checksum is that of PyPI.
+#: 2.1 MB with the ratings among them. pip finds it on whatever index the machine is set up for; where there is no pip,
+#: this is its place on PyPI's own file server, which names files by their BLAKE2b-256.
 WHEEL = Download(
-    url="https://pypi.org/project/recbole/1.2.1/recbole-1.2.1-py3-none-any.whl",
+    url="https://files.pythonhosted.org/packages/ab/fe/"
+    "7d606cb7cd2b166a36b100cb9435d21014ceee16c192d972deb0976967a8/recbole-1.2.1-py3-none-any.whl",
     licence=DATASETS["movielens-100k"].downloads[0].licence,
     size=2_130_151,
     sha256="9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
@@ -51,6 +54,11 @@ def fetch_movielens_100k(cache: Path, say: Say = print) -> Path:
     if is_cached(cache):
         return cache / TABLE
     cache.mkdir(parents=True, exist_ok=True)
+    with alone(cache / ".movielens-100k.lock"):
+        return cache / TABLE if is_cached(cache) else _fetch_from_any(cache, say)
+
+
+def _fetch_from_any(cache: Path, say: Say) -> Path:
     reasons = []
     for source, route in (("PyPI", _from_pypi), ("GroupLens", _from_grouplens)):
         try:
@@ -66,7 +74,9 @@ def fetch_movielens_100k(cache: Path, say: Say = print) -> Path:
 
 def _from_pypi(cache: Path, say: Say) -> tuple[bytes, str]:
     wheel = cache / WHEEL.filename
-    if not wheel.exists():
+    if importlib.util.find_spec("pip") is None:
+        fetch(WHEEL, cache, say)
+    elif not wheel.exists():
         say("downloading MovieLens 100K (2.1 MB) from PyPI, inside recbole 1.2.1")
         say(f"licence: {WHEEL.licence}")
         # Only a wheel: building a source package would run its code.

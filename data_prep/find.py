@@ -57,12 +57,15 @@ def find_prepared(data_dir: str | os.PathLike, dataset: str, **given: Any) -> Pr
 
 
 def newest_like(data_dir: str | os.PathLike, options: DataOptions) -> PreparedData | None:
-    """The preparation made last with ``options`` (of any columns where they say none), or None."""
+    """The preparation made last with ``options``, or None (also where several of one's own differ in their columns)."""
     existing, _ = _manifests(data_dir, options.dataset)
     fitting = _fitting(existing, options.record())
     if options.columns:
         fitting = {folder: each for folder, each in fitting.items() if each["options"]["columns"] == options.columns}
-    return load_prepared(_newest(fitting)) if fitting else None
+    variants = {short_hash(each["options"]) for each in fitting.values()}
+    if not fitting or (options.dataset not in DATASETS and len(variants) > 1):
+        return None
+    return load_prepared(_newest(fitting))
 
 
 def _fitting(existing: Mapping[Path, dict[str, Any]], asked: Mapping[str, Any]) -> dict[Path, dict[str, Any]]:

@@ -71,7 +71,7 @@ def prepare(
     data_dir = Path(data_dir)
     if raw is not None and download:
         raise UserError(f"--raw {raw} and --download: give one of them")
-    if raw is None and not force and (finished := newest_like(data_dir, options)):
+    if raw is None and not force and (finished := _intact(lambda: newest_like(data_dir, options))):
         return _found(finished, say)
     raw = Path(raw) if raw is not None else locate_source(options.dataset, data_dir, download, say)
     source = open_source(raw, options)
@@ -80,13 +80,8 @@ def prepare(
     options = replace(options, columns=source.columns)
     origin = _origin(source)
     folder = dataset_folder(data_dir, options.dataset) / f"{PROTOCOL}-{options.fingerprint(origin['sha256'])}"
-    if folder.exists() and not force:
-        try:
-            finished = load_prepared(folder)
-        except UserError as error:
-            warn(f"{error}; preparing it again")
-        else:
-            return _found(finished, say)
+    if folder.exists() and not force and (finished := _intact(lambda: load_prepared(folder))):
+        return _found(finished, say)
     replaces = folder.exists()
     manifest, item_ids, parts = _computed(source, origin, options)
     titles = titles_beside(options.dataset, raw)
@@ -95,6 +90,15 @@ def prepare(
     prepared = load_prepared(folder)
     _report(prepared, say)
     return prepared
+
+
+def _intact(load: Callable[[], PreparedData | None]) -> PreparedData | None:
+    """What ``load`` gives; None, with a warning, where it is damaged."""
+    try:
+        return load()
+    except UserError as error:
+        warn(f"{error}; it is prepared again")
+        return None
 
 
 def _found(finished: PreparedData, say: Say) -> PreparedData:

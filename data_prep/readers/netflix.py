@@ -15,7 +15,8 @@ from data_prep.readers.sources import Member
 from data_prep.table import Table
 from utils.errors import UserError
 
-_BLOCK = 8 << 20
+_BLOCK = 8 << 20  # bytes taken from the file at a time
+_CSV_BLOCK = 8 << 20  # bytes the csv reader works on at a time
 
 
 class _AsCsv(io.RawIOBase):
@@ -67,7 +68,7 @@ def _read(member: Member) -> pa.Table:
         with member.opened() as stream:
             table = pyarrow.csv.read_csv(
                 pa.PythonFile(_AsCsv(stream), mode="r"),
-                read_options=pyarrow.csv.ReadOptions(column_names=["user", "rating", "date"], block_size=_BLOCK),
+                read_options=pyarrow.csv.ReadOptions(column_names=["user", "rating", "date"], block_size=_CSV_BLOCK),
                 parse_options=pyarrow.csv.ParseOptions(quote_char=False),
                 convert_options=pyarrow.csv.ConvertOptions(
                     column_types={"user": text, "rating": pa.int8(), "date": text},

@@ -66,8 +66,7 @@ def _parquet(member: Member, columns: Mapping[str, str] | None) -> OwnFile:
     def load(wanted: Sequence[str] | None) -> pa.Table | pa.Schema:
         try:
             with member.opened() as stream:
-                plain = member.inside is None and stream.__class__.__name__ == "BufferedReader"
-                source = stream if plain else pa.BufferReader(stream.read())
+                source = pa.BufferReader(stream.read()) if member.packed else stream
                 if wanted is None:
                     return pyarrow.parquet.read_schema(source)
                 return pyarrow.parquet.read_table(source, columns=list(wanted))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import gzip
-import io
 import re
 import zipfile
 import zlib
@@ -38,6 +37,12 @@ class Member:
         """The file's own name."""
         return Path(self.inside).name if self.inside else self.path.name
 
+    @property
+    def packed(self) -> bool:
+        """Whether the bytes must be unpacked from the start: no seeking to what one wants."""
+        with open(self.path, "rb") as stream:
+            return self.inside is not None or stream.read(len(_GZIP)) == _GZIP
+
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO]:
         """The unpacked bytes as a stream; ``UserError`` when they end early or are damaged."""
@@ -46,6 +51,10 @@ class Member:
             try:
                 if self.inside:
                     archive = stack.enter_context(zipfile.ZipFile(stream))
+                    if archive.getinfo(self.inside).file_size > _LARGEST_MEMBER:
+                        raise UserError(
+                            f"{self.label} is larger than {_LARGEST_MEMBER >> 30} GiB; unpack it and name it"
+                        )
                     stream = stack.enter_context(archive.open(self.inside))
                 if _starts_with(stream, _GZIP):
                     stream = stack.enter_context(gzip.open(stream, "rb"))
@@ -56,8 +65,7 @@ class Member:
     def first_line(self, limit: int = 1 << 16) -> bytes:
         """The first line that is not blank, without its end; ``UserError`` when the file is empty."""
         with self.opened() as stream:
-            reader = io.BufferedReader(stream) if not hasattr(stream, "readline") else stream
-            while line := reader.readline(limit):
+            while line := stream.readline(limit):
                 if line.strip():
                     return line.rstrip(b"\r\n")
         raise UserError(f"{self.label} is empty; a ratings table was expected")
@@ -113,10 +121,9 @@ def locate(raw: Path, patterns: Sequence[str]) -> list[Member]:
 def _infos(raw: Path) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(raw) as archive:
-            infos = archive.infolist()
+            return archive.infolist()
     except zipfile.BadZipFile as error:
         raise UserError(f"{raw} is a damaged zip ({error}); fetch it again") from error
-    return [info for info in infos if info.file_size <= _LARGEST_MEMBER]
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
