@@ -22,4 +22,5 @@ done
 
 # shellcheck source=utils/environment.sh
 source utils/environment.sh
+use_environment
 exec "$PYTHON" -m experiments.main_job "$@"

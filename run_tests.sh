@@ -9,5 +9,6 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 
 # shellcheck source=utils/environment.sh
 source utils/environment.sh
+use_environment
 "$PYTHON" -m utils.platform_check
 exec "$PYTHON" -m pytest "$@"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The environment of the two commands. Sourced by run_experiments.sh and run_tests.sh in the project's root;
-# sets PYTHON to the Python to run with: that of the active environment where it has all that is needed, else
-# that of .venv, made and filled here when it is missing or out of date.
+# use_environment sets PYTHON to the Python to run with: that of the active environment where it has all that is
+# needed, else that of .venv, made and filled here when it is missing or out of date.
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -81,4 +81,5 @@ use_venv() {
   say "environment: .venv"
 }
 
-use_active_environment || use_venv
+# Sets PYTHON, having said which environment it is.
+use_environment() { use_active_environment || use_venv; }

@@ -1,0 +1,342 @@
+"""The two commands on a fresh machine: which Python, which packages, what is said when something is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from experiments.grid_plan import GridOptions
+from utils import installation, platform_check
+from utils.errors import UserError, guarded
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLES = runpy.run_path(str(ROOT / "setup.py"), run_name="tables")
+NEEDED = [Requirement(text) for texts in (TABLES["BASE"], *TABLES["EXTRAS"].values()) for text in texts]
+
+LINUX = {"sys_platform": "linux", "platform_machine": "x86_64"}
+TESTED = [{**LINUX, "python_version": version} for version in ("3.10", "3.11", "3.12")]
+ELSEWHERE = [
+    {**LINUX, "python_version": "3.13"},
+    {**LINUX, "platform_machine": "aarch64", "python_version": "3.12"},
+    {"sys_platform": "darwin", "platform_machine": "arm64", "python_version": "3.11"},
+]
+
+
+def constraints(place):
+    lines = [line.split("#")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines()]
+    parsed = [Requirement(line) for line in lines if line]
+    return [line for line in parsed if line.marker is None or line.marker.evaluate(place)]
+
+
+# constraints.txt and setup.py
+
+
+@pytest.mark.parametrize("place", TESTED, ids=lambda place: place["python_version"])
+def test_where_it_is_tested_every_package_has_one_exact_version(place):
+    found = constraints(place)
+    assert len({line.name.lower() for line in found}) == len(found)
+    assert all([clause.operator for clause in line.specifier] == ["=="] for line in found)
+
+
+@pytest.mark.parametrize("place", [*TESTED, *ELSEWHERE], ids=lambda place: "-".join(place.values()))
+def test_the_versions_lie_within_the_ranges_of_setup_py(place):
+    by_name = {line.name: line for line in constraints(place)}
+    for needed in NEEDED:
+        assert needed.name in by_name
+        for clause in by_name[needed.name].specifier:
+            if clause.operator == "==":
+                assert needed.specifier.contains(clause.version), f"{needed} against {by_name[needed.name]}"
+
+
+@pytest.mark.parametrize("place", ELSEWHERE, ids=lambda place: "-".join(place.values()))
+def test_where_there_is_no_numpy_1_26_numpy_2_is_taken(place):
+    (numpy,) = [line for line in constraints(place) if line.name == "numpy"]
+    assert numpy.specifier.contains("2.2.6")
+    assert not numpy.specifier.contains("1.26.4")
+
+
+def test_every_floor_of_the_house_is_packaged():
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
+    assert folders <= set(TABLES["FLOORS"])
+    assert set(TABLES["EXTRAS"]) == {"pytorch", "mxnet", "report", "dev"}
+
+
+# platform_check
+
+
+@pytest.fixture
+def fit_for_mxnet(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(sys, "version_info", (3, 11, 7))
+    monkeypatch.setattr(platform_check.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform_check, "_has_glibc", lambda: True)
+    monkeypatch.setattr(platform_check, "_missing_libraries", list)
+    monkeypatch.setattr(platform_check.shutil, "which", lambda name: None)
+
+
+@pytest.mark.usefixtures("fit_for_mxnet")
+class TestMxnetObstacle:
+    def test_none_on_linux_x86_64_with_an_old_enough_python(self):
+        assert platform_check.mxnet_obstacle() is None
+
+    @pytest.mark.parametrize("system", ["darwin", "win32"])
+    def test_other_systems(self, monkeypatch, system):
+        monkeypatch.setattr(sys, "platform", system)
+        assert "Linux x86-64 only" in platform_check.mxnet_obstacle()
+
+    def test_arm(self, monkeypatch):
+        monkeypatch.setattr(platform_check.platform, "machine", lambda: "aarch64")
+        assert "Linux x86-64 only" in platform_check.mxnet_obstacle()
+
+    def test_another_c_library(self, monkeypatch):
+        monkeypatch.setattr(platform_check, "_has_glibc", lambda: False)
+        assert "glibc" in platform_check.mxnet_obstacle()
+
+    def test_a_newer_python_and_how_uv_supplies_an_older_one(self, monkeypatch):
+        monkeypatch.setattr(sys, "version_info", (3, 13, 0))
+        assert "install Python 3.12, or uv" in platform_check.mxnet_obstacle()
+        monkeypatch.setattr(platform_check.shutil, "which", lambda name: f"/usr/bin/{name}")
+        assert "uv venv --seed --python 3.12 .venv" in platform_check.mxnet_obstacle()
+
+    def test_missing_system_libraries_are_named_with_their_packages(self, monkeypatch):
+        monkeypatch.setattr(platform_check, "_missing_libraries", lambda: ["libgomp.so.1", "libquadmath.so.0"])
+        obstacle = platform_check.mxnet_obstacle()
+        assert obstacle.endswith("apt-get install libgomp1 libquadmath0")
+        assert "\n" not in obstacle
+
+
+def test_a_library_that_does_not_exist_is_found_missing(monkeypatch):
+    monkeypatch.setattr(platform_check, "_SYSTEM_LIBRARIES", {"libc.so.6": "libc6", "libnosuch.so.9": "libnosuch9"})
+    if sys.platform == "linux":
+        assert platform_check._missing_libraries() == ["libnosuch.so.9"]
+
+
+# installation
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project folder and an empty environment; ``project.calls`` counts what pip was asked."""
+    for name in ("setup.py", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "prefix").mkdir()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "prefix"))
+    monkeypatch.setattr(installation, "mxnet_obstacle", lambda: None)
+    return tmp_path
+
+
+@pytest.fixture
+def asked_of_pip(monkeypatch):
+    calls = []
+    monkeypatch.setattr(installation, "_pip_install", lambda root, arguments, log: calls.append(list(arguments)))
+    return calls
+
+
+def test_an_installation_is_not_repeated(project, asked_of_pip, capsys):
+    assert installation.install(project)
+    assert not installation.install(project)
+    assert len(asked_of_pip) == 1
+    assert asked_of_pip[0][-1].endswith("[pytorch,mxnet,report,dev]")
+    assert "pip's log is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["setup.py", "constraints.txt"])
+def test_it_is_repeated_when_what_is_needed_changed(project, asked_of_pip, name):
+    installation.install(project)
+    with open(project / name, "a") as stream:
+        stream.write("# another line\n")
+    assert installation.install(project)
+    assert len(asked_of_pip) == 2
+
+
+def test_an_interrupted_installation_is_not_believed(project, asked_of_pip, monkeypatch):
+    installation.install(project)
+    with open(project / "constraints.txt", "a") as stream:
+        stream.write("# newer\n")
+
+    def interrupted(root, arguments, log):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(installation, "_pip_install", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            installation.install(project)
+    shutil.copy(ROOT / "constraints.txt", project)  # back to what was installed before: still half of something else
+    assert installation.install(project)
+
+
+def test_without_mxnet_everything_else_is_installed(project, asked_of_pip, monkeypatch, capsys):
+    monkeypatch.setattr(installation, "mxnet_obstacle", lambda: "no wheel")
+    installation.install(project)
+    assert asked_of_pip[0][-1].endswith("[pytorch,report,dev]")
+    assert "without MXNet" in capsys.readouterr().err
+    monkeypatch.setattr(installation, "mxnet_obstacle", lambda: None)  # the missing libraries have come
+    assert installation.install(project)
+
+
+def test_a_failing_pip_is_one_line_that_names_its_log(project, monkeypatch, capsys):
+    python = project / "python"
+    python.write_text(
+        "#!/bin/sh\necho Collecting numpy\necho 'ERROR: No matching distribution found for numpy'\nexit 1\n"
+    )
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    assert guarded(lambda argv: installation.install(project)) == 2
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(said) == 1
+    assert "No matching distribution found for numpy" in said[0]
+    log = project / ".cache" / "install.log"
+    assert str(log) in said[0]
+    assert "Collecting numpy" in log.read_text()
+    assert not list((project / "prefix").iterdir())
+
+
+def test_this_environment_lacks_nothing_but_what_is_taken_away(monkeypatch):
+    monkeypatch.setattr(installation, "mxnet_obstacle", lambda: "set aside here")
+    versions = {"numpy": "1.26.4", "torch": "2.13.0+cpu", "tqdm": "1.0"}
+
+    def version(name):
+        if name == "hypothesis":
+            raise installation.importlib.metadata.PackageNotFoundError
+        return versions.get(name, "2.3")  # fits no range exactly, so that the ranges are seen to count
+
+    monkeypatch.setattr(installation.importlib.metadata, "version", version)
+    lacks = installation.lacking()
+    assert "hypothesis" in lacks
+    assert "tqdm>=4.66 (has 1.0)" in lacks
+    assert not any(line.startswith(("numpy", "torch", "pandas", "mxnet", "ruff")) for line in lacks)
+
+
+def test_wrong_arguments_are_refused():
+    with pytest.raises(UserError, match="expected nothing or --check"):
+        installation.main(["--chek"])
+
+
+# environment.sh
+
+
+def bash(script, *, path, cwd=ROOT, **environment):
+    return subprocess.run(
+        ["bash", "-c", script], cwd=cwd, env={"PATH": str(path), "HOME": str(cwd), **environment},
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+
+FUNCTIONS = "set -euo pipefail; source utils/environment.sh; "
+
+
+@pytest.fixture
+def pythons(tmp_path):
+    """A folder to be the PATH, and a maker of fake Pythons in it."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in ("bash", "grep", "cat", "mkdir", "dirname", "sed"):
+        (folder / tool).symlink_to(shutil.which(tool))
+
+    def make(name, version, venv=True):
+        path = folder / name
+        major, minor = version.split(".")
+        path.write_text(
+            "#!/usr/bin/env bash\n"
+            'case "$*" in\n'
+            f'  *print*) echo "{version}" ;;\n'
+            f"  *ensurepip*) exit {0 if venv else 1} ;;\n"
+            f'  *"(3, 10)"*) exit {int((int(major), int(minor)) < (3, 10))} ;;\n'
+            "  *) exit 1 ;;\n"
+            "esac\n"
+        )
+        path.chmod(0o755)
+        (folder / "env").unlink(missing_ok=True)
+        (folder / "env").symlink_to(shutil.which("env"))
+        return path
+
+    make.folder = folder
+    return make
+
+
+@pytest.mark.parametrize(
+    ("there", "chosen"),
+    [
+        ({"python3": "3.11"}, "python3"),
+        ({"python3": "3.13", "python3.12": "3.12"}, "python3.12"),
+        ({"python3": "3.9", "python3.10": "3.10"}, "python3.10"),
+        ({"python3": "3.8", "python3.13": "3.13"}, "python3.13"),
+        ({"python3": "3.14"}, "python3"),
+        ({"python": "3.12"}, "python"),
+    ],
+)
+def test_the_python_that_mxnet_can_live_with_is_preferred(pythons, there, chosen):
+    for name, version in there.items():
+        pythons(name, version)
+    result = bash(FUNCTIONS + "find_python", path=pythons.folder)
+    assert (result.returncode, result.stdout.strip()) == (0, chosen)
+
+
+def test_no_recent_python_is_one_line(pythons):
+    pythons("python3", "3.9")
+    result = bash(FUNCTIONS + "python=$(find_python) || exit $?", path=pythons.folder)
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
+        "error: no Python 3.10 or later was found (python3, python3.12, ...); install Python 3.12"
+    ]
+
+
+def test_a_python_without_venv_is_one_line_and_another_is_taken_first(pythons):
+    pythons("python3", "3.11", venv=False)
+    result = bash(FUNCTIONS + "find_python", path=pythons.folder)
+    assert result.returncode == 2
+    assert result.stderr.strip().endswith("apt-get install python3.11-venv")
+    pythons("python3.12", "3.12")
+    assert bash(FUNCTIONS + "find_python", path=pythons.folder).stdout.strip() == "python3.12"
+
+
+def test_a_suitable_active_environment_is_used_and_named(pythons, tmp_path):
+    prefix = tmp_path / "active"
+    (prefix / "bin").mkdir(parents=True)
+    python = prefix / "bin" / "python"
+    python.write_text("#!/usr/bin/env bash\nexit 0\n")
+    python.chmod(0o755)
+    pythons("python3", "3.11")
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        result = bash(
+            FUNCTIONS + 'use_environment; echo "$PYTHON"',
+            path=pythons.folder, **{variable: str(prefix)},
+        )  # fmt: skip
+        assert result.stdout.strip() == str(python)
+        assert result.stderr.strip() == f"environment: the active {prefix}"
+
+
+def test_an_unsuitable_active_environment_is_left_alone_and_says_what_it_lacks(pythons, tmp_path):
+    prefix = tmp_path / "active"
+    (prefix / "bin").mkdir(parents=True)
+    python = prefix / "bin" / "python"
+    python.write_text('#!/usr/bin/env bash\n[ "$1" = -c ] && exit 0\necho mxnet, torch\nexit 1\n')
+    python.chmod(0o755)
+    pythons("python3", "3.11")
+    result = bash(FUNCTIONS + "use_active_environment", path=pythons.folder, VIRTUAL_ENV=str(prefix))
+    assert result.returncode == 1
+    assert "lacks mxnet, torch; leaving it alone" in result.stderr
+
+
+# The scripts
+
+
+def test_the_help_of_the_main_job_needs_no_python_and_names_every_option(pythons):
+    result = bash("bash run_experiments.sh --help", path=pythons.folder)
+    assert result.returncode == 0, result.stderr
+    for field in dataclasses.fields(GridOptions):
+        assert f"--{field.name}" in result.stdout
+
+
+@pytest.mark.parametrize("script", ["run_experiments.sh", "run_tests.sh", ".ci/run", "utils/environment.sh"])
+def test_the_scripts_are_sound_bash(script):
+    subprocess.run(["bash", "-n", str(ROOT / script)], check=True, timeout=30)
+    assert script == "utils/environment.sh" or os.access(ROOT / script, os.X_OK)
