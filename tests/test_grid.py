@@ -1,0 +1,587 @@
+"""Grids: what their files spell, that every run is made once, and that one failing run stops nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments import grid, grid_file, grid_plan, grid_run, main_job
+from experiments.grid_estimate import Estimator, Rates
+from experiments.grid_file import Planned, describe, grid_names, read_grid
+from experiments.grid_processes import Job, run_jobs
+from experiments.grid_run import arguments_of, command_of
+from utils.arguments import parsed, parser_for
+from utils.errors import UserError, guarded
+from utils.files import read_json, write_json
+from utils.options import RunOptions
+from utils.results import load
+
+ROOT = Path(__file__).resolve().parents[1]
+BOTH = ("pytorch", "mxnet")
+
+SMALL = """
+description = "small"
+datasets = ["tiny"]
+seeds = [1]
+
+[every_run]
+n_epochs = 3
+
+[[runs]]
+model = ["vae", "dae"]
+p_dims = "20,60"
+"""
+
+
+def runs_of(name, datasets=None, seeds=None, engines=BOTH):
+    file = read_grid(name)
+    return file.runs(datasets or file.datasets, engines, seeds or file.seeds)
+
+
+@pytest.fixture
+def write_grid(tmp_path):
+    def write(text):
+        path = tmp_path / "mine.toml"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+# What the files spell
+
+
+def test_the_grids_of_the_issue_are_there_and_described():
+    assert grid_names() == ["annealing", "liang2018", "published", "quick"]
+    assert all(read_grid(name).description for name in grid_names())
+
+
+def test_quick_runs_both_models_in_both_engines_over_seeds():
+    runs = runs_of("quick")
+    assert Counter((run.engine, run.options.model, run.options.seed) for run in runs) == Counter(
+        (engine, model, seed) for engine in BOTH for model in ("vae", "dae") for seed in (1, 2, 3)
+    )
+    assert {run.options.dataset for run in runs} == {"movielens-100k"}
+    pairs = [(a.options, b.options) for a, b in zip(runs[::2], runs[1::2], strict=True)]
+    assert all(a == b for a, b in pairs)  # the two engines stand side by side
+
+
+def test_published_is_the_70_commands_of_the_study():
+    runs = runs_of("published")
+    assert Counter(run.options.dataset for run in runs) == {"movielens": 35, "amazon": 35}
+    exploratory = [run for run in runs if run.options.anneal_cap == 1]
+    assert len(runs) == 70
+    assert len(exploratory) == 12
+    assert {run.options.p_dims for run in exploratory} == {(100, 300), (200, 600), (300, 900)}
+
+
+def test_published_gives_each_framework_the_settings_its_figures_were_had_with():
+    names = (
+        "dataset", "model", "p_dims", "lr", "lr_scheduler", "lr_patience", "early_stop_patience", "weight_decay",
+        "batch_size", "dropout_enc", "dropout_dec",
+    )  # fmt: skip
+
+    def told(run):
+        options = run.options.resolved()
+        plain = [getattr(options, name) for name in names]
+        cap = options.anneal_cap if options.model == "vae" else "NA"
+        listed = [str([float(part) for part in value]) for value in plain[-2:]]
+        frame = {"pytorch": "Pytorch", "mxnet": "Mxnet"}[run.engine]
+        return (frame, *plain[:2], str(list(plain[2])), *plain[3:-2], *listed, cap)
+
+    ours = Counter(told(run) for run in runs_of("published") if run.options.anneal_cap != 1)
+    table = load(ROOT / "results" / "published.csv")
+    table = table[table["source"] == "recotour2020"]
+    theirs = Counter(
+        (row["dl_frame"], *(row[name] for name in names), row["anneal_cap"]) for _, row in table.iterrows()
+    )
+    assert ours == theirs
+    assert sum(theirs.values()) == 58
+
+
+def test_published_on_another_data_set_takes_the_movielens_half():
+    movielens = [dataclasses.replace(run.options, dataset="mine") for run in runs_of("published", ["movielens"])]
+    assert [run.options for run in runs_of("published", ["mine"])] == movielens
+
+
+def test_liang2018_is_the_papers_setting():
+    vae, dae = (run.options.resolved() for run in runs_of("liang2018", seeds=[1], engines=["pytorch"]))
+    for options in (vae, dae):
+        assert (options.batch_size, options.eval_batch_size, options.n_epochs) == (500, 2000, 200)
+        assert options.early_stop_patience == 0
+    assert (vae.model, vae.p_dims, vae.annealing, vae.anneal_total, vae.anneal_cap) == (
+        "vae", (200, 600), "absolute", 200_000, 0.2
+    )  # fmt: skip
+    assert vae.weight_decay == 0
+    assert (dae.model, dae.p_dims, dae.decay) == ("dae", (200,), "l2")
+    assert math.isclose(dae.weight_decay, 0.02 / 500)
+
+
+def test_annealing_trains_every_exploratory_run_again_in_two_ways():
+    runs = runs_of("annealing", seeds=[4, 5])
+    first = [run for run in runs if run.first is None]
+    assert all(run.options.anneal_cap == 1 and run.options.early_stop_patience == 0 for run in first)
+    assert len(first) == 3 * 2 * 2
+    again = [run for run in runs if run.first is not None]
+    assert Counter(run.first for run in again) == dict.fromkeys(first, 2)
+    for run in again:
+        assert (run.engine, run.options.seed) == (run.first.engine, run.first.options.seed)
+
+
+@given(beta=st.floats(0, 1))
+def test_a_learned_cap_has_two_decimals_and_a_kept_slope_is_the_slope(beta):
+    first = Planned("mxnet", RunOptions(anneal_cap=1.0, anneal_share=0.85, n_epochs=200))
+    plain = Planned("mxnet", first.options, first, ("anneal_cap",)).learn(beta).options
+    assert plain.anneal_cap == max(0.01, round(beta, 2))
+    assert plain.anneal_share == 0.85
+    longer = dataclasses.replace(first.options, n_epochs=400)
+    for options in (first.options, longer):
+        kept = Planned("mxnet", options, first, ("anneal_cap", "anneal_share")).learn(beta).options
+        slope = kept.anneal_cap / (kept.anneal_share * kept.n_epochs)  # of beta, an epoch
+        assert math.isclose(slope, 1 / (0.85 * 200), rel_tol=1e-3)
+
+
+@pytest.mark.parametrize("name", grid_names())
+def test_the_command_of_every_run_is_read_back_as_its_options(name):
+    parser = parser_for(RunOptions, "main.py", "")
+    for run in runs_of(name):
+        assert parsed(RunOptions, parser, arguments_of(run)) == run.options
+        assert command_of(run)[1].endswith(f"main_{run.engine}.py")
+
+
+def test_axes_multiply_and_cases_go_together(write_grid):
+    path = write_grid("""
+        description = "mine"
+        datasets = ["a"]
+        seeds = [7]
+        [[runs]]
+        model = "vae"
+        batch_size = [10, 20]
+        cases = [{ p_dims = "2,6", anneal_cap = 0.1 }, { p_dims = "3,9", lr_scheduler = true }]
+        engines = ["mxnet"]
+    """)
+    runs = runs_of(path)
+    assert {run.engine for run in runs} == {"mxnet"}
+    assert [(r.options.p_dims, r.options.batch_size, r.options.anneal_cap, r.options.lr_scheduler) for r in runs] == [
+        ((2, 6), 10, 0.1, False), ((2, 6), 20, 0.1, False), ((3, 9), 10, 0.2, True), ((3, 9), 20, 0.2, True),
+    ]  # fmt: skip
+
+
+HEAD = 'description = "x"\ndatasets = ["a"]\nseeds = [1]\n[[runs]]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HEAD + 'p_dimz = "2,6"', "p_dimz is not known here; did you mean p_dims?"),
+        (HEAD + "n_epochs = 0", "n_epochs = 0 was given, expected a whole number, at least 1"),
+        (HEAD + 'model = "rnn"', "expected one of vae, dae"),
+        (HEAD + 'lr_scheduler = "yes"', "expected true or false"),
+        (HEAD + "p_dims = [[2, 6]]", "expected a number or text"),
+        (HEAD + "lr = []", "lr = [] leaves nothing to run"),
+        (HEAD + "anneal_cap = 0", "--anneal_cap 0 leaves nothing to anneal"),
+        (HEAD + "seed = 3", "use seeds = [...]"),
+        (HEAD + "engines = ['jax']", "expected pytorch or mxnet"),
+        (HEAD + "after = 'explore'", "no block before it has name = 'explore'"),
+        (HEAD + "anneal_cap = 'best beta'", "anneal_cap = 'best beta' was given, expected a number"),
+        (HEAD + "lr = 0.1\ncases = [{ lr = 0.2 }]", "lr stands in a case and beside the cases"),
+        (HEAD + "cases = ['a']", "expected a { ... } table"),
+        (HEAD.replace("[1]", "['one']"), "seeds = 'one' was given, expected a whole number"),
+        (HEAD.replace("[1]", "[]"), "expected a list [...] with at least one value"),
+        ("description = 'x'\ndatasets = ['a']\nseeds = [1]", "has no [[runs]]"),
+        ("sed = 1\n" + HEAD, "sed is not known here; did you mean seeds?"),
+        ("this is no toml", "is not TOML"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_grid_is_one_line_naming_the_file(write_grid, capsys, text, said):
+    path = write_grid(text)
+    assert guarded(grid.main, ["--grid", path]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert path in error
+    assert said in error
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--grid", "nosuch"], "there are annealing, liang2018, published, quick"),
+        (["--grid", "nosuch.toml"], "no such grid"),
+        (["--engines", "jax"], "expected a list such as pytorch,mxnet"),
+        (["--seeds", "a"], "expected a list such as 1,2,3"),
+        (["--jobs", "0"], "at least 1"),
+        (["--gird", "quick"], "--gird"),
+    ],
+)
+def test_a_wrong_option_is_one_line(capsys, argv, said):
+    assert guarded(grid.main, argv) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert said in error
+
+
+def test_the_list_names_each_grid_with_what_it_is_for(capsys):
+    assert grid.main(["--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == grid_names()
+
+
+# Engines
+
+
+def obstacles(monkeypatch, **why):
+    monkeypatch.setattr(grid_plan, "engine_obstacle", why.get)
+
+
+def test_a_missing_engine_is_left_out_with_one_line(monkeypatch, capsys):
+    obstacles(monkeypatch, mxnet="no wheel here")
+    settled = grid_plan.settle(grid_plan.GridOptions())
+    assert {run.engine for run in settled.runs} == {"pytorch"}
+    assert capsys.readouterr().err == "MXNet is left out: no wheel here\n"
+
+
+def test_a_missing_engine_asked_for_by_name_is_an_error(monkeypatch):
+    obstacles(monkeypatch, mxnet="no wheel here")
+    with pytest.raises(UserError, match="mxnet engine is not available: no wheel here"):
+        grid_plan.settle(grid_plan.GridOptions(engines=BOTH))
+
+
+def test_no_engine_at_all_is_an_error(monkeypatch):
+    obstacles(monkeypatch, mxnet="no wheel here", pytorch="not installed")
+    with pytest.raises(UserError, match="not available"):
+        grid_plan.settle(grid_plan.GridOptions())
+
+
+def test_jobs_share_the_threads(monkeypatch):
+    obstacles(monkeypatch)
+    monkeypatch.setattr(grid_plan, "thread_count", lambda: 8)
+    threads = {
+        jobs: {run.options.threads for run in grid_plan.settle(grid_plan.GridOptions(jobs=jobs)).runs}
+        for jobs in (1, 3, 20)
+    }
+    assert threads == {1: {None}, 3: {2}, 20: {1}}
+
+
+# Running, with a stand-in for the main scripts
+
+DOOR = """
+import json, os, pathlib, sys, time
+folder, engine, model, seed, beta, cap = pathlib.Path(sys.argv[1]), *sys.argv[2:7]
+plan = json.loads(os.environ["DOOR"])
+with open(plan["journal"], "a") as journal:
+    journal.write(json.dumps([folder.name, time.time()]) + "\\n")
+print("training", folder.name)
+time.sleep(plan.get("seconds", 0))
+if [engine, model, int(seed)] in plan.get("fail", []):
+    sys.exit("error: the loss became nan")
+(folder / "per_user.npz").write_bytes(b"")
+(folder / "run.json").write_text("{}")
+(folder / "options.json").write_text(json.dumps(json.loads(sys.argv[7])))
+test = dict.fromkeys(["loss", "n100", "r20", "r50"], 0.25)
+(folder / "metrics.json").write_text(json.dumps({
+    "run_id": folder.name, "engine": engine, "dl_frame": engine.title(), "beta": float(beta) or None,
+    "best_epoch": 2, "epochs": 3, "test": test, "status": "finished"}))
+with open(plan["journal"], "a") as journal:
+    journal.write(json.dumps([folder.name, time.time()]) + "\\n")
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """Runs are made by a script that writes what a run leaves behind; ``stand_in(...)`` says how it behaves."""
+    script = tmp_path / "door.py"
+    script.write_text(DOOR)
+    journal = tmp_path / "journal"
+    journal.touch()
+    facts = SimpleNamespace(fingerprint="0123abcd", manifest={"counts": COUNTS})
+    monkeypatch.setattr(grid_plan, "data_of", lambda options: facts)
+    monkeypatch.setattr(grid_plan, "engine_obstacle", lambda engine: None)
+
+    def command(run):
+        options = run.options
+        folder = grid_plan.Shelf().folder(run)
+        beta = 0 if options.model == "dae" else 0.237
+        return (
+            sys.executable, "-S", str(script), str(folder), run.engine, options.model, str(options.seed), str(beta),
+            str(options.anneal_cap), json.dumps(options.resolved().as_record()),
+        )  # fmt: skip
+
+    monkeypatch.setattr(grid_run, "command_of", command)
+
+    def behave(**how):
+        monkeypatch.setenv("DOOR", json.dumps({"journal": str(journal), **how}))
+
+    def visits():
+        """[(run id, time)] twice per run that went well: when it began and when it ended."""
+        return [json.loads(line) for line in journal.read_text().splitlines()]
+
+    behave()
+    behave.visits = visits
+    behave.argv = ["--log_dir", str(tmp_path / "results")]
+    behave.results = tmp_path / "results"
+    return behave
+
+
+COUNTS = {"training_users": 80, "training_items": 60, "training_events": 900, "validation_users": 10}
+
+
+def test_every_run_is_made_once_and_not_again(stand_in, write_grid, capsys):
+    argv = ["--grid", write_grid(SMALL), "--seeds", "1,2", *stand_in.argv]
+    assert grid.main(argv) == 0
+    out = capsys.readouterr().out
+    assert "[8/8]" in out
+    assert "NDCG@100 0.2500, best epoch 2 of 3" in out
+    assert len({name for name, _ in stand_in.visits()}) == 8
+    assert len(load(stand_in.results / "all_results.csv")) == 8
+    assert grid.main(argv) == 0
+    assert "8 finished before" in capsys.readouterr().out
+    assert len(stand_in.visits()) == 16
+
+
+def test_runs_that_come_to_the_same_are_made_once(stand_in, write_grid):
+    caps = SMALL + "anneal_cap = [0.1, 0.3]\n"  # a dae has no beta: two of its runs are one
+    assert grid.main(["--grid", write_grid(caps), "--engines", "mxnet", *stand_in.argv]) == 0
+    assert len({name for name, _ in stand_in.visits()}) == len(stand_in.visits()) / 2 == 3
+
+
+def test_weights_asked_for_later_are_made_later(stand_in, write_grid):
+    argv = ["--grid", write_grid(SMALL), "--engines", "mxnet", *stand_in.argv]
+    grid.main(argv)
+    grid.main([*argv, "--save_results"])
+    assert len(stand_in.visits()) == 2 * 2 * 2
+
+
+def test_a_failed_run_is_reported_with_its_log_and_the_others_go_on(stand_in, write_grid, capsys):
+    stand_in(fail=[["pytorch", "vae", 1]])
+    argv = ["--grid", write_grid(SMALL), *stand_in.argv]
+    assert grid.main(argv) == 1
+    captured = capsys.readouterr()
+    assert "3 of 4 runs are finished" in captured.out
+    (line,) = captured.err.splitlines()
+    assert line.startswith("failed: tiny vae 20,60 cap 0.2 pytorch seed 1: error: the loss became nan; its log is")
+    console = Path(line.rsplit(" ", 1)[1])
+    assert console.read_text().startswith("training tiny-vae")
+    stand_in()
+    assert grid.main(argv) == 0  # the failed one alone is tried again
+    assert [name for name, _ in stand_in.visits()][-2:] == [console.parent.name] * 2
+
+
+def test_no_more_runs_at_once_than_jobs(stand_in, write_grid):
+    stand_in(seconds=0.15)
+    for jobs in (1, 3):
+        argv = ["--grid", write_grid(SMALL), "--seeds", f"{jobs},7{jobs}", "--jobs", str(jobs), *stand_in.argv]
+        before = len(stand_in.visits())
+        assert grid.main(argv) == 0
+        visits = stand_in.visits()[before:]
+        began = {}
+        most = 0
+        for name, _ in visits:
+            if name in began:
+                del began[name]
+            else:
+                began[name] = True
+                most = max(most, len(began))
+        assert most == jobs
+
+
+def test_annealing_trains_again_with_the_beta_it_found(stand_in, capsys):
+    argv = ["--grid", "annealing", "--dataset", "tiny", "--engines", "mxnet", "--jobs", "4", *stand_in.argv]
+    assert grid.main(argv) == 0
+    records = [read_json(path) for path in stand_in.results.glob("runs/*/options.json")]
+    caps = Counter((record["anneal_cap"], record["anneal_share"]) for record in records)
+    assert caps == {(1.0, 0.85): 3, (0.24, 0.85): 3, (0.24, 0.204): 3}
+    capsys.readouterr()
+    assert grid.main([*argv, "--dry_run"]) == 0
+    assert "9 runs, 9 of them finished" in capsys.readouterr().out
+
+
+def test_what_starts_from_a_failed_run_has_failed_with_it(stand_in, capsys):
+    stand_in(fail=[["mxnet", "vae", 1]])
+    argv = ["--grid", "annealing", "--dataset", "tiny", "--engines", "mxnet", *stand_in.argv]
+    assert grid.main(argv) == 1
+    captured = capsys.readouterr()
+    assert "0 of 9 runs are finished" in captured.out
+    assert captured.err.count("the run it starts from failed") == 6
+    assert len(stand_in.visits()) == 3
+
+
+def test_missing_data_is_said_before_anything_starts(stand_in, write_grid, monkeypatch, tmp_path, capsys):
+    monkeypatch.undo()
+    obstacles(monkeypatch)
+    argv = ["--grid", write_grid(SMALL), "--data_dir", str(tmp_path), *stand_in.argv]
+    assert guarded(grid.main, argv) == 2
+    assert "python -m data_prep --dataset tiny" in capsys.readouterr().err
+    assert not stand_in.results.exists()
+
+
+# Processes
+
+PARENT = """
+import sys
+from pathlib import Path
+from experiments.grid_processes import Job, run_jobs
+from utils.errors import guarded
+jobs = [Job((sys.executable, "-S", sys.argv[1]), Path(sys.argv[2]) / str(n)) for n in range(3)]
+sys.exit(guarded(lambda argv: run_jobs(jobs, 2, print) and None))
+"""
+CHILD = """
+import signal, sys, time
+def stop(*_):
+    print("saved", flush=True)
+    sys.exit(130)
+signal.signal(signal.SIGINT, stop)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_lets_the_runs_under_way_save_and_starts_no_other(tmp_path, number):
+    child = tmp_path / "child.py"
+    child.write_text(CHILD)
+    command = [sys.executable, "-c", PARENT, str(child), str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as parent:
+        consoles = [tmp_path / str(n) / "console.txt" for n in range(3)]
+        deadline = time.monotonic() + 20
+        while not all(path.exists() and "ready" in path.read_text() for path in consoles[:2]):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        parent.send_signal(number)
+        _, error = parent.communicate(timeout=20)
+    assert parent.returncode == 130
+    assert "Traceback" not in error
+    assert [path.read_text().split() for path in consoles[:2]] == [["ready", "saved"]] * 2
+    assert not consoles[2].exists()
+
+
+def test_a_run_that_is_killed_says_so(tmp_path):
+    kill_itself = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    (outcome,) = run_jobs([Job((sys.executable, "-S", "-c", kill_itself), tmp_path)], 1, lambda outcome: None)
+    assert outcome.code == -9
+    assert outcome.last_words() == "ended by SIGKILL (out of memory?)"
+
+
+# Dry run
+
+
+def test_a_dry_run_lists_every_command_and_starts_none(stand_in, write_grid, capsys):
+    assert grid.main(["--grid", write_grid(SMALL), "--dry_run", *stand_in.argv]) == 0
+    out = capsys.readouterr().out
+    assert out.count("python main_pytorch.py --dataset tiny") == 2
+    assert out.count("python main_mxnet.py --dataset tiny") == 2
+    assert "4 runs, 0 of them finished" in out
+    assert "rough" in out
+    assert not stand_in.visits()
+    assert not stand_in.results.exists()
+
+
+def test_a_dry_run_needs_no_data(monkeypatch, tmp_path, capsys):
+    obstacles(monkeypatch)
+    argv = ["--grid", "published", "--dry_run", "--data_dir", str(tmp_path / "data"), "--log_dir", str(tmp_path)]
+    assert grid.main(argv) == 0
+    captured = capsys.readouterr()
+    assert "70 runs" in captured.out
+    assert "?" not in captured.out  # both sets are in the catalogue with their counts
+    assert captured.err.count("not prepared yet") == 2
+    assert grid.main([*argv, "--dataset", "mine"]) == 0
+    assert "35 without an estimate" in capsys.readouterr().out
+
+
+def test_an_annealing_dry_run_says_what_is_not_known_yet(stand_in, capsys):
+    grid.main(["--grid", "annealing", "--dataset", "tiny", "--engines", "mxnet", "--dry_run", *stand_in.argv])
+    assert capsys.readouterr().out.count("--anneal_cap <beta at its best epoch when annealed to 1>") == 6
+
+
+def test_an_estimate_is_that_of_the_same_shape_measured_before(stand_in, write_grid):
+    path = write_grid(SMALL)
+    assert grid.main(["--grid", path, "--engines", "pytorch", *stand_in.argv]) == 0
+    for folder in stand_in.results.glob("runs/*"):
+        write_json(folder / "run.json", {"seconds": 30.0, "threads": 2, "peak_memory_mib": 512.0, "device": "cpu"})
+    vae = next(run for run in runs_of(path) if run.engine == "pytorch" and run.options.model == "vae")
+    wide = dataclasses.replace(vae.options, p_dims=(30, 90), threads=2)
+    longer = dataclasses.replace(vae.options, n_epochs=300, early_stop_patience=0, threads=1)
+    estimator = Estimator(stand_in.results)
+    same = estimator.estimate(dataclasses.replace(vae, options=longer), COUNTS)
+    assert (same.measured, same.mib) == (True, 512.0)
+    assert math.isclose(same.seconds, 30.0 / 3 * 300 * 2)  # ten seconds an epoch, on half the threads
+    other = estimator.estimate(dataclasses.replace(vae, options=wide), COUNTS)
+    assert not other.measured
+
+
+def test_a_rough_estimate_grows_with_the_work():
+    estimator = Estimator("no-such-folder")
+    estimator._rates = Rates(operations=1e10, touches=1e9)
+    counts = {"training_users": 5000, "training_items": 3000, "training_events": 400_000, "validation_users": 600}
+
+    def seconds(**changes):
+        options = RunOptions(dataset="x", threads=1, **changes)
+        return estimator.estimate(Planned("pytorch", options), counts).seconds
+
+    assert math.isclose(seconds(n_epochs=100), seconds(n_epochs=200) / 2)
+    assert seconds(p_dims=(300, 900)) > seconds(p_dims=(200, 600)) > seconds(p_dims=(100, 300))
+    assert seconds(eval_every=10) < seconds()
+    assert estimator.estimate(Planned("pytorch", RunOptions(device="cuda")), counts) is None
+
+
+# The main job
+
+
+def test_the_main_job_prepares_runs_and_compares(stand_in, monkeypatch, tmp_path, capsys):
+    steps = []
+
+    def missing(*_):
+        raise UserError("no prepared data")
+
+    monkeypatch.setattr(main_job, "find_prepared", missing)
+    monkeypatch.setattr(main_job, "prepare", lambda options, **where: steps.append(("prepare", options.dataset, where)))
+    monkeypatch.setattr(main_job.compare, "main", lambda argv: steps.append(("compare", argv)))
+    assert main_job.main(["--seeds", "1", "--data_dir", "d", *stand_in.argv]) == 0
+    table = str(stand_in.results / "all_results.csv")
+    assert steps == [
+        ("prepare", "movielens-100k", {"data_dir": "d", "download": True}),
+        ("compare", ["--results", table, "--dataset", "movielens-100k"]),
+    ]
+    assert len(stand_in.visits()) == 8
+    steps.clear()
+    assert main_job.main(["--dry_run", *stand_in.argv]) == 0
+    assert main_job.main(["--list"]) == 0
+    assert not steps
+
+
+def test_the_main_job_fetches_no_other_data_set_by_itself(stand_in, monkeypatch, write_grid):
+    monkeypatch.setattr(main_job, "prepare", lambda *_, **__: pytest.fail("fetched something"))
+    monkeypatch.setattr(main_job.compare, "main", lambda argv: None)
+    stand_in(fail=[["mxnet", "dae", 1]])
+    assert main_job.main(["--grid", write_grid(SMALL), *stand_in.argv]) == 1  # and still compares the rest
+
+
+def test_the_commands_run_as_processes():
+    for module in ("experiments.grid", "experiments.main_job"):
+        listed = subprocess.run(
+            [sys.executable, "-m", module, "--list"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        )
+        assert "quick" in listed.stdout
+        wrong = subprocess.run(
+            [sys.executable, "-m", module, "--grid", "nosuch"], cwd=ROOT, capture_output=True, text=True, check=False,
+            timeout=60, env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        )  # fmt: skip
+        assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+
+
+def test_a_run_is_described_by_what_tells_it_apart():
+    assert describe(Planned("mxnet", RunOptions(dataset="x", seed=4))) == "x vae 200,600 cap 0.2 mxnet seed 4"
+    assert describe(Planned("mxnet", RunOptions(dataset="x", model="dae"))) == "x dae 200,600 mxnet seed 1"
+    assert grid_file.GRIDS.is_dir()
