@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +73,3 @@ def published_row(**columns: Any) -> dict[str, str]:
         "anneal_cap": "0.2", "batch_size": "512", "r50": "0.182", "p_dims": "[100,300]",
     }  # fmt: skip
     return row | {name: str(value) for name, value in columns.items()}
-
-
-def field_names() -> list[str]:
-    """The names of all options of a run."""
-    return [field.name for field in dataclasses.fields(RunOptions)]

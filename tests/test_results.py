@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import subprocess
 import sys
@@ -13,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from run_folders import FINGERPRINT, field_names, per_user_values, published_row, write_run
+from run_folders import FINGERPRINT, per_user_values, published_row, write_run
 from utils import results
 from utils.errors import UserError
 from utils.files import write_json
 from utils.metrics import METRICS
+from utils.options import RunOptions
 from utils.results_table import as_text, parse_table
 
 THE_STUDYS_COLUMNS = [
@@ -75,13 +77,13 @@ def test_a_row_says_what_the_run_was_told_and_what_it_found(tmp_path):
     assert (row["data"], row["test_users"], row["annealing"]) == (FINGERPRINT, "12", "relative")
     assert (row["framework"], row["numpy"], row["python"]) == ("1.9.1", "1.26.4", "3.10")
     assert (row["epoch_seconds"], row["seconds"], row["peak_memory_mib"]) == ("1.5", "60.0", "512.0")
-    assert (row["device"], row["device_name"], row["threads"]) == ("cpu", "cpu", "2")
+    assert (row["device"], row["machine"], row["threads"]) == ("cpu", "a machine", "2")
     assert (row["git_commit"], row["git_dirty"]) == ("0123456", "False")
 
 
 def test_every_metric_and_every_option_that_matters_has_a_column():
     paths_and_the_like = {"data_dir", "eval_batch_size", "threads", "log_dir", "save_results"}
-    assert set(field_names()) - set(results.COLUMNS) <= paths_and_the_like
+    assert {field.name for field in dataclasses.fields(RunOptions)} - set(results.COLUMNS) <= paths_and_the_like
     assert {name for metric in METRICS for name in (metric, f"{metric}_se")} <= set(results.COLUMNS)
 
 
@@ -338,6 +340,17 @@ def _short(path):
     np.savez(path, user=np.arange(3), n100=np.zeros(2))
 
 
+def _flipped(path):
+    stored = bytearray(path.read_bytes())
+    stored[stored.find(b"\x93NUMPY") + 130] ^= 1  # a bit of the first array
+    path.write_bytes(stored)
+
+
+def _another_kind(path):
+    with path.open("wb") as stream:
+        np.save(stream, np.zeros(3))
+
+
 def _nameless(path):
     np.savez(path, n100=np.zeros(2))
 
@@ -353,6 +366,8 @@ def _pickled(path):
         (lambda path: path.write_bytes(b"PK\x03\x04 cut off"), "damaged"),
         (lambda path: path.write_bytes(b""), "damaged"),
         (lambda path: path.write_bytes(b"nothing of the kind"), "damaged"),
+        (_another_kind, "damaged"),
+        (_flipped, "damaged"),
         (_short, "damaged"),
         (_nameless, "damaged"),
         (_pickled, "damaged"),

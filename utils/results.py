@@ -12,6 +12,7 @@ import dataclasses
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ _BETA_OPTIONS = tuple(name for name in DECISIVE_OPTIONS if _GROUP_OF[name] == _G
 
 _MAIN_METRICS = ("n100", "r20", "r50")
 _OTHER_METRICS = tuple(name for name in METRICS if name not in _MAIN_METRICS)
-_RUN_COLUMNS = ("epoch_seconds", "eval_seconds", "seconds", "peak_memory_mib", "device_name", "threads")
+_RUN_COLUMNS = ("epoch_seconds", "eval_seconds", "seconds", "peak_memory_mib", "machine", "threads")
 COLUMNS = (
     *PUBLISHED_COLUMNS,
     *(name for name in DECISIVE_OPTIONS if name not in PUBLISHED_COLUMNS),
@@ -132,11 +133,11 @@ def read_per_user(run_folder: str | os.PathLike) -> dict[str, np.ndarray]:
     """
     path = Path(run_folder) / "per_user.npz"
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; the run there has not finished, or its files were removed") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError) as error:
         raise UserError(f"{path} is damaged ({one_line(error)}); remove the run's folder and run it again") from None
     shapes = {array.shape for array in arrays.values()}
     if "user" not in arrays or len(shapes) != 1 or len(next(iter(shapes))) != 1:
@@ -225,7 +226,6 @@ def _run_values(run: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
     versions = run["versions"] if isinstance(run.get("versions"), dict) else {}
     engine = ENGINES.get(str(metrics.get("engine")))
     values |= {
-        "device_name": run.get("device"),
         "framework": versions.get(engine.framework) if engine else None,
         "numpy": versions.get("numpy"),
         "python": versions.get("python"),
