@@ -295,7 +295,8 @@ def test_what_was_published_of_the_same_stands_beside_ours(tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        {"dataset": "movielens-1m"},  # published there, but under other protocols
+        {"dataset": "movielens-1m"},  # published there, but not comparable
+        {"dataset": "movielens-1m", "model": "dae", "p_dims": (200,)},  # published there, but under another protocol
         {"dataset": "movielens", "anneal_cap": 0.21},
         {"dataset": "movielens", "lr": 0.01},
         {"dataset": "movielens", "lr": 0.005, "lr_scheduler": True, "lr_patience": 5},  # the study's patience was 20
