@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from utils.engine import ENGINES
 _TITLE_OF = {entry.dl_frame: entry.title for entry in ENGINES.values()}
 _HEADERS = ("NDCG@100", "Recall@20", "Recall@50", "loss")  # of FIGURES
 _WIDTH, _SETTING_WIDTH = 120, 22
+_ROUNDING = 1e-9  # of float64 means; a difference below is none
 _PUBLISHED_DECIMALS = 3  # of a metric; two fewer of a loss
 _OTHER_FIGURES = {
     "n10": "NDCG@10", "r10": "Recall@10", "hr10": "HR@10", "p100": "P@100", "r100": "Recall@100", "rmse": "RMSE",
@@ -182,8 +184,18 @@ def _mean(pair: Mapping[str, Any], figure: str, engine: str) -> str:
 
 
 def _difference(pair: Mapping[str, Any], figure: str) -> str:
-    difference = _value(pair[f"{figure}_diff"], figure, _decimals(pair), "+")
-    return f"{difference} ({_value(pair[f'{figure}_diff_se'], figure, _decimals(pair))})"
+    decimals = _decimals(pair)
+    return (
+        f"{_tiny(pair[f'{figure}_diff'], figure, decimals, '+')} ({_tiny(pair[f'{figure}_diff_se'], figure, decimals)})"
+    )
+
+
+def _tiny(value: float, name: str, decimals: int, sign: str = "") -> str:
+    """As :func:`_value`, but what would be rounded to nothing keeps its order of magnitude: ``+2e-6``."""
+    text = _value(value, name, decimals, sign)
+    if text == "-" or any(digit in text for digit in "123456789"):
+        return text
+    return re.sub(r"e-0?", "e-", f"{value:{sign}.0e}") if abs(value) > _ROUNDING else "0"
 
 
 def _p(value: float) -> str:

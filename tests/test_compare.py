@@ -378,6 +378,17 @@ def test_the_published_layout_prints_its_difference_and_a_dash(tmp_path, capsys)
     assert "±" not in out.partition("Each framework")[0]
 
 
+def test_a_difference_too_small_for_the_decimals_keeps_its_order_of_magnitude(tmp_path, capsys):
+    first = users(n100=[0.25, 0.5, 0.75, 0.5], r20=[0.5, 0.5, 0.5, 0.5], nll=[300, 300, 300, 300])
+    second = {**first, "n100": first["n100"] - np.array([4, 0, 4, 0], dtype=np.float32) * np.float32(2**-20)}
+    for engine, found in (("pytorch", first), ("mxnet", second)):
+        write_run(tmp_path, engine, found)
+    _, out, _ = run_main(capsys, "--results", tmp_path)
+    (line,) = [line for line in out.splitlines() if "difference  " in line]
+    assert " +2e-6 (1e-6) " in line  # 2 * 2**-20, and 4 / sqrt(12) * 2**-20
+    assert line.count(" 0 (0)") == 3  # Recall@20, Recall@50, loss: equal
+
+
 def test_no_pair_is_said(tmp_path, capsys):
     write_run(tmp_path)
     code, out, _ = run_main(capsys, "--results", tmp_path)
