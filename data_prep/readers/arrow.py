@@ -102,11 +102,11 @@ def _ratings(column: pa.ChunkedArray, title: str) -> np.ndarray:
 
 def _numbers(column: pa.ChunkedArray, title: str, what: str) -> np.ndarray:
     codes, texts = _dictionary(column)
-    values = np.array([_number(text) for text in texts], dtype=np.float64)[codes]
-    if (wrong := np.flatnonzero(np.isnan(values))).size:
-        row = int(wrong[0])
+    values = np.array([_number(text) for text in texts], dtype=np.float64)
+    if np.isnan(values[codes]).any():
+        row = int(np.flatnonzero(np.isnan(values[codes]))[0])
         raise UserError(f"{title}, data row {row + 1}: {texts[codes[row]]!r} is no number; a {what} was expected")
-    return values
+    return values[codes]
 
 
 def _number(text: str) -> float:
@@ -131,12 +131,14 @@ def _timestamps(column: pa.ChunkedArray, title: str) -> np.ndarray:
     codes, texts = _dictionary(column)
     if all(re.fullmatch(r"-?[0-9]{1,18}", text) for text in texts):  # exact where a float would round
         return np.array([int(text) for text in texts], dtype=np.int64)[codes]
-    values = np.array([_seconds(text) for text in texts], dtype=np.float64)[codes]
-    if (wrong := np.flatnonzero(np.isnan(values))).size:
-        row = int(wrong[0])
+    values = np.array([_seconds(text) for text in texts], dtype=np.float64)
+    used = np.bincount(codes, minlength=len(texts)) > 0
+    if np.isnan(values[used]).any():
+        row = int(np.flatnonzero(np.isnan(values[codes]))[0])
         text = texts[codes[row]]
         raise UserError(f"{title}, data row {row + 1}: {text!r} is no time; seconds or an ISO 8601 date were expected")
-    return _whole_units(values, title)
+    values[~used] = 0  # Netflix's "movie:" lines leave a text behind that no row uses
+    return _whole_units(values, title)[codes]
 
 
 def _whole_units(seconds: np.ndarray, title: str) -> np.ndarray:
@@ -150,7 +152,7 @@ def _whole_units(seconds: np.ndarray, title: str) -> np.ndarray:
 
 def _seconds(text: str) -> float:
     number = _number(text)
-    if not np.isnan(number):
+    if np.isfinite(number):
         return number
     try:
         when = datetime.datetime.fromisoformat(text.strip().replace("Z", "+00:00"))

@@ -17,10 +17,11 @@ from utils.errors import UserError
 
 _BLOCK = 8 << 20  # bytes taken from the file at a time
 _CSV_BLOCK = 8 << 20  # bytes the csv reader works on at a time
+_TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
 class _AsCsv(io.RawIOBase):
-    """The same text with every ``movie:`` line widened to three columns, so that a csv reader takes it."""
+    """The same text with every ``movie:`` line turned into ``movie,,:``, so that a csv reader takes it."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -37,7 +38,7 @@ class _AsCsv(io.RawIOBase):
             if not block:
                 text += b"\n" if text and not text.endswith(b"\n") else b""
             whole, newline, self._rest = text.rpartition(b"\n")
-            self._ready += (whole + newline).replace(b":\n", b":,,\n")
+            self._ready += (whole + newline).replace(b":\n", b",,:\n")
             if not block:
                 break
         taken = self._ready if size < 0 else self._ready[:size]
@@ -50,45 +51,46 @@ def read_netflix(members: Sequence[Member]) -> Table:
 
     Raises ``UserError`` when a file does not begin with a ``movie:`` line, or a row is no user, rating and date.
     """
-    parts = [_read(member) for member in members]
-    columns = {
-        "user": pa.chunked_array([part.column("user").combine_chunks() for part in parts]),
-        "item": pa.chunked_array([part.column("movie").combine_chunks() for part in parts]),
-        "rating": pa.chunked_array([part.column("rating").combine_chunks() for part in parts]),
-        "timestamp": pa.chunked_array([part.column("date").combine_chunks() for part in parts]),
-    }
-    where = members[0].label if len(members) == 1 else str(members[0].path.parent)
+    try:
+        table = pa.concat_tables([_read(member, pa.int32()) for member in members])  # as published: numbers
+    except pa.ArrowInvalid:
+        table = pa.concat_tables([_read(member, _TEXT) for member in members])
     names = {"user": "user", "item": "movie", "rating": "rating", "timestamp": "date"}
+    columns = {role: table.column(name) for role, name in names.items()}
+    where = members[0].label if len(members) == 1 else str(members[0].path.parent)
     return to_table(columns, names, where)
 
 
-def _read(member: Member) -> pa.Table:
-    text = pa.dictionary(pa.int32(), pa.string())
+def _read(member: Member, ids: pa.DataType) -> pa.Table:
+    """user, movie, rating and date of every rating in one file; ``ArrowInvalid`` when ``ids`` does not hold its ids."""
     try:
-        with member.opened() as stream:
-            table = pyarrow.csv.read_csv(
-                pa.PythonFile(_AsCsv(stream), mode="r"),
-                read_options=pyarrow.csv.ReadOptions(column_names=["user", "rating", "date"], block_size=_CSV_BLOCK),
-                parse_options=pyarrow.csv.ParseOptions(quote_char=False),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    column_types={"user": text, "rating": pa.int8(), "date": text},
-                    null_values=[""],
-                    strings_can_be_null=False,
-                ),
-            )
+        table = _as_written(member, ids)
     except pa.ArrowInvalid as error:
+        if ids is not _TEXT:
+            raise
         raise UserError(f"{member.label}: wrong format, expected user,rating,date lines ({error})") from error
-    users = table.column("user").unify_dictionaries().combine_chunks()
-    texts = users.dictionary.to_pylist()
-    codes = users.indices.to_numpy()
-    heads = np.flatnonzero(np.array([value.endswith(":") for value in texts])[codes])
+    dates = table.column("date").unify_dictionaries().combine_chunks()
+    is_head = np.isin(dates.indices.to_numpy(), np.flatnonzero(np.array(dates.dictionary.to_pylist()) == ":"))
+    heads = np.flatnonzero(is_head)
     if not len(heads) or heads[0] != 0:
         raise UserError(
             f"{member.label}: wrong format; the first line of a Netflix file is a movie's number and a colon"
         )
-    movies = pa.array([texts[code].removesuffix(":") for code in codes[heads]])
-    of_rows = np.repeat(np.arange(len(heads), dtype=np.int32), np.diff(np.append(heads, len(codes))))
-    table = table.append_column("movie", pa.DictionaryArray.from_arrays(of_rows, movies))
-    is_event = np.ones(len(codes), dtype=bool)
-    is_event[heads] = False
-    return table.filter(pa.array(is_event))
+    movies = table.column("user").take(pa.array(heads)).combine_chunks()
+    of_rows = np.repeat(np.arange(len(heads), dtype=np.int32), np.diff(np.append(heads, len(is_head))))
+    table = table.append_column("movie", movies.take(pa.array(of_rows)))
+    return table.filter(pa.array(~is_head))
+
+
+def _as_written(member: Member, ids: pa.DataType) -> pa.Table:
+    with member.opened() as stream:
+        return pyarrow.csv.read_csv(
+            pa.PythonFile(_AsCsv(stream), mode="r"),
+            read_options=pyarrow.csv.ReadOptions(column_names=["user", "rating", "date"], block_size=_CSV_BLOCK),
+            parse_options=pyarrow.csv.ParseOptions(quote_char=False),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types={"user": ids, "rating": pa.int8(), "date": _TEXT},
+                null_values=[""],
+                strings_can_be_null=False,
+            ),
+        )
