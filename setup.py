@@ -20,6 +20,7 @@ MXNET = [
     "mxnet==1.9.1",
     "numpy>=1.26,<2",  # its mxnet.numpy fails to import with NumPy 2
     "pyarrow>=15,<22",  # the last line that works with NumPy 1
+    "setuptools>=77; python_version >= '3.12'",  # supplies distutils, which MXNet imports and Python dropped in 3.12
 ]
 TESTS = ["hypothesis>=6.100", "pytest>=8"]
 EXTRAS = {

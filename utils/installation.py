@@ -115,8 +115,8 @@ def _pip_install(root: Path, arguments: Sequence[str], log: Path) -> None:
                 copy.write(line)
                 copy.flush()
                 _show_progress(line)
-                if line.startswith("ERROR:") and not complaint:
-                    complaint = " (" + line.removeprefix("ERROR:").strip() + ")"
+                if line.strip().startswith("ERROR:") and not complaint:
+                    complaint = f" ({line.strip().removeprefix('ERROR:').strip()})"
     _show_progress("")
     if process.returncode:
         raise UserError(
