@@ -163,12 +163,13 @@ class RunOptions:
         (``PreparedData.fingerprint``). Paths, threads and the clock have no part in it.
         """
         options = self.resolved()
-        decisive = {
-            field.name: value
+        values = options.as_record()
+        decisive = {  # what stands at its default is left out, so that an option added later changes no older run's name
+            field.name: values[field.name]
             for field in dataclasses.fields(options)
             if field.metadata.get("affects_result", True)
             and field.metadata["group"] != _DATA  # the fingerprint stands for the preparation
-            for value in [options.as_record()[field.name]]
+            and getattr(options, field.name) != field.default
         }
         if not MODELS[options.model].annealed:  # a dae has no beta: these change nothing
             decisive = {name: value for name, value in decisive.items() if name not in _BETA_FIELDS}
