@@ -164,7 +164,7 @@ class RunOptions:
         """
         options = self.resolved()
         values = options.as_record()
-        decisive = {  # what stands at its default is left out, so that an option added later changes no older run's name
+        decisive = {  # defaults are left out, so that an option added later changes no older run's name
             field.name: values[field.name]
             for field in dataclasses.fields(options)
             if field.metadata.get("affects_result", True)
