@@ -36,4 +36,4 @@ def locate_source(dataset: str, data_dir: Path, download: bool, say: Callable[[s
             return paths[0] if len(paths) == 1 else cache
     if download:
         raise UserError(f"{known.title} is not freely downloadable: {known.by_hand}; then say --raw PATH")
-    raise UserError(f"no source for {dataset!r}: give --raw PATH, or run: {command(dataset)}")
+    raise UserError(f"no source for {dataset!r}: give --raw PATH, or run: {command(dataset, data_dir)}")

@@ -29,7 +29,7 @@ def find_prepared(data_dir: str | os.PathLike, dataset: str, **given: Any) -> Pr
         The folder of all prepared data ("data" in the doors).
     dataset : str
     **given
-        Any of ``min_rating`` (``float("-inf")`` means that all ratings were kept), ``min_user_click``,
+        Any of ``min_rating`` (``KEEP_ALL`` or "none": all ratings were kept), ``min_user_click``,
         ``min_item_click``, ``test_users_size``, ``test_size``, ``seed``; None means not stated. Of a catalogued data
         set an unstated option has its published value; of one's own any preparation will do, provided only one fits.
 
@@ -81,7 +81,7 @@ def _newest(manifests: Mapping[Path, dict[str, Any]]) -> Path:
     return max(manifests, key=lambda folder: (manifests[folder]["prepared_at"], folder.name))
 
 
-def command(dataset: str, stated: Mapping[str, Any] | None = None) -> str:
+def command(dataset: str, data_dir: str | os.PathLike, stated: Mapping[str, Any] | None = None) -> str:
     """The command that prepares ``dataset`` with the ``stated`` options, fetching it where that is possible."""
     words = ["python -m data_prep --dataset", dataset]
     if dataset not in DATASETS:
@@ -89,6 +89,8 @@ def command(dataset: str, stated: Mapping[str, Any] | None = None) -> str:
     else:
         words.append("--download" if DATASETS[dataset].downloads else "--raw PATH")
     words += [f"--{name} {_shown(value)}" for name, value in (stated or {}).items()]
+    if Path(data_dir) != Path("data"):
+        words.append(f"--data_dir {data_dir}")
     return " ".join(words)
 
 
@@ -109,9 +111,7 @@ def _manifests(data_dir: str | os.PathLike, dataset: str) -> tuple[dict[Path, di
 def _nothing_fits(
     data_dir: str | os.PathLike, dataset: str, stated: Mapping[str, Any], existing: Mapping[Path, dict[str, Any]]
 ) -> str:
-    remedy = command(dataset, stated)
-    if Path(data_dir) != Path("data"):
-        remedy += f" --data_dir {data_dir}"
+    remedy = command(dataset, data_dir, stated)
     if dataset in DATASETS and DATASETS[dataset].by_hand:
         remedy += f" ({DATASETS[dataset].by_hand})"
     if not existing:

@@ -21,7 +21,11 @@ def folder_written_whole(folder: Path, replace: bool = False) -> Iterator[Path]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     try:
-        yield temporary
+        try:
+            yield temporary
+        except OSError as error:
+            error.filename = error.filename or str(folder)  # a full disk seldom says where
+            raise
         for path in temporary.iterdir():
             with open(path, "rb") as stream:
                 os.fsync(stream.fileno())

@@ -38,7 +38,7 @@ class DataOptions:
     dataset : str
         A name of the catalogue (``DATASETS``), or a name of one's own: letters, digits, ``.``, ``_``, ``-``.
     min_rating : float, None or "published"
-        Events rated strictly above it are kept; None (or ``-inf``) keeps all.
+        Events rated strictly above it are kept; None (also ``KEEP_ALL`` or "none") keeps all.
     min_user_click, min_item_click : int or "published"
         Users and items with fewer events are dropped, items first, one pass each.
     test_users_size : float, int or "published"
@@ -77,7 +77,7 @@ class DataOptions:
             else getattr(self, name)
             for name, default in _OWN_DEFAULTS.items()
         }
-        if values["min_rating"] == KEEP_ALL:
+        if values["min_rating"] in (KEEP_ALL, "none"):
             values["min_rating"] = None
         options = replace(self, **values)
         _check(options)
@@ -148,13 +148,21 @@ def _whole(value: Any) -> bool:
 
 
 def parse_min_rating(text: str) -> float:
-    """The command line's ``--min_rating``: a number, or ``none`` for ``KEEP_ALL``; raises ``ValueError``."""
-    return KEEP_ALL if text.strip().lower() == "none" else float(text)
+    """``--min_rating`` as typed: a number, or ``none`` for ``KEEP_ALL``; ``ValueError`` says what is expected."""
+    if text.strip().lower() == "none":
+        return KEEP_ALL
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("a number, or none to keep every rating") from None
 
 
 def parse_size(text: str) -> float | int:
-    """The command line's ``--test_users_size``: a whole number or a fraction; raises ``ValueError``."""
-    return int(text) if re.fullmatch(r"\s*[0-9]+\s*", text) else float(text)
+    """``--test_users_size`` as typed: a whole number or a fraction; ``ValueError`` says what is expected."""
+    try:
+        return int(text) if re.fullmatch(r"[0-9]+", text.strip()) else float(text)
+    except ValueError:
+        raise ValueError("a fraction of the users, or their whole number") from None
 
 
 def parse_columns(text: str) -> dict[str, str]:

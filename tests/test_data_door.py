@@ -112,15 +112,24 @@ def test_of_several_columns_none_is_taken_by_chance(tmp_path, table, capsys):
 
 BAD_OPTIONS = [
     (["--dataset", "../x"], "names a folder"),
-    (["--dataset", "mine", "--min_rating", "good"], "--min_rating 'good' is no number (or none)"),
+    (
+        ["--dataset", "mine", "--min_rating", "good"],
+        "argument --min_rating: 'good' was given, expected a number, or none",
+    ),
     (["--dataset", "mine", "--min_rating", "nan"], "--min_rating nan"),
-    (["--dataset", "mine", "--min_user_click", "2.5"], "--min_user_click '2.5' is no number"),
-    (["--dataset", "mine", "--min_item_click", "-1"], "--min_item_click -1"),
+    (
+        ["--dataset", "mine", "--min_user_click", "2.5"],
+        "--min_user_click: '2.5' was given, expected a whole number, at least 0",
+    ),
+    (["--dataset", "mine", "--min_item_click", "-1"], "--min_item_click: '-1' was given"),
     (["--dataset", "mine", "--test_users_size", "0"], "--test_users_size 0"),
     (["--dataset", "mine", "--test_users_size", "0.5"], "between 0 and 0.5"),
     (["--dataset", "mine", "--test_users_size", "1.5"], "--test_users_size 1.5"),
-    (["--dataset", "mine", "--test_size", "1"], "--test_size 1"),
-    (["--dataset", "mine", "--seed", "-1"], "--seed -1"),
+    (["--dataset", "mine", "--test_size", "1"], "--test_size: '1' was given, expected a number, above 0, below 1"),
+    (["--dataset", "mine", "--test_users_size", "few"], "--test_users_size: 'few' was given, expected a fraction"),
+    (["--set", "mine"], "unrecognized arguments: --set mine"),
+    ([], "--dataset NAME is missing: movielens, "),
+    (["--dataset", "mine", "--seed", "-1"], "--seed: '-1' was given"),
     (["--dataset", "mine", "--seed", str(2**32)], "--seed 4294967296"),
     (["--dataset", "mine", "--columns", "user=a"], "--columns says no item"),
     (["--dataset", "mine", "--columns", "user=a,item"], "'item' is not ROLE=NAME"),
@@ -135,7 +144,9 @@ BAD_OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("words", "message"), BAD_OPTIONS, ids=[" ".join(words[1:]) for words, _ in BAD_OPTIONS])
+@pytest.mark.parametrize(
+    ("words", "message"), BAD_OPTIONS, ids=[" ".join(words) or "nothing" for words, _ in BAD_OPTIONS]
+)
 def test_a_bad_option_is_told_in_one_line(capsys, tmp_path, words, message):
     assert message in refusal(capsys, tmp_path, *words)
 

@@ -132,6 +132,7 @@ def test_one_of_ones_own_is_found_by_any_option_stated(table):
         find_prepared(data, "mine", min_rating=KEEP_ALL)
     everything = prepared_from(table)
     assert find_prepared(data, "mine", min_rating=KEEP_ALL).fingerprint == everything.fingerprint
+    assert find_prepared(data, "mine", min_rating="none").fingerprint == everything.fingerprint
 
 
 def test_unstated_means_published_for_a_catalogued_set(table):
