@@ -71,7 +71,7 @@ def prepare(
     data_dir = Path(data_dir)
     if raw is not None and download:
         raise UserError(f"--raw {raw} and --download: give one of them")
-    if raw is None and not force and (finished := _intact(lambda: newest_like(data_dir, options))):
+    if raw is None and not download and not force and (finished := _intact(lambda: newest_like(data_dir, options))):
         return _found(finished, say)
     raw = Path(raw) if raw is not None else locate_source(options.dataset, data_dir, download, say)
     source = open_source(raw, options)

@@ -91,6 +91,14 @@ def test_missing_sources(tmp_path):
         read(tmp_path / "other.zip", "movielens-1m")
 
 
+def test_two_tables_are_not_taken_for_one(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "ratings.dat").write_text("1::2::3::4\n")
+    with pytest.raises(UserError, match="holds 2 files; name the one that is the ratings table"):
+        read(tmp_path, "movielens-1m")
+
+
 def test_a_missing_column_is_named_with_those_there_are(tmp_path):
     path = tmp_path / "clicks.csv"
     path.write_text("who,what\n1,2\n")

@@ -129,6 +129,13 @@ def test_the_movielens_formats(tmp_path, dataset, name, content, where):
     assert rows_of(read(path, dataset)) == INTEGER_ROWS
 
 
+def test_of_a_file_and_its_gzipped_copy_one_is_read(tmp_path):
+    content = delimited("::", False, INTEGER_ROWS)
+    (tmp_path / "ratings.dat").write_text(content)
+    (tmp_path / "ratings.dat.gz").write_bytes(gzip.compress(content.encode()))
+    assert rows_of(read(tmp_path, "movielens-1m")) == INTEGER_ROWS
+
+
 def test_a_catalogued_set_may_come_as_parquet(tmp_path):
     path = tmp_path / "ml-1m.parquet"
     path.write_bytes(parquet_bytes(user=[2, 1], item=[5, 6], rating=pa.array([4, 5], pa.int8())))

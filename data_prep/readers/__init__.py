@@ -58,6 +58,8 @@ def open_source(raw: Path, options: DataOptions) -> Source:
         layout = LAYOUTS[name]
         chosen = [member for member in members if layout.first_line.fullmatch(member.first_line())]
         if len(chosen) == len(members) or (chosen and len(known.formats) > 1):
+            if not layout.several:
+                chosen = [_single(chosen, raw)]
             files = tuple(dict.fromkeys(member.path for member in chosen))
             return Source(files, name, None, False, partial(layout.read, chosen))
     try:

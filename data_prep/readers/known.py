@@ -33,12 +33,15 @@ class Layout:
         The same for people.
     read : callable
         Files -> table.
+    several : bool
+        Whether the table may come in more than one file.
     """
 
     files: tuple[str, ...]
     first_line: re.Pattern[bytes]
     shown: str
     read: Read
+    several: bool = False
 
 
 def _movielens_csv(members: Sequence[Member]) -> Table:
@@ -122,11 +125,19 @@ LAYOUTS: dict[str, Layout] = {
         _line(r"[0-9]+:"),
         "'movie:' lines followed by user,rating,date",
         read_netflix,
+        several=True,
     ),
     "msd": Layout(
-        ("train_triplets.txt",), _line(r"[^\t]+\t[^\t]+\t[0-9]+"), "user, song, play count by tabs", _msd
+        ("train_triplets.txt",),
+        _line(r"[^\t]+\t[^\t]+\t[0-9]+"),
+        "user, song, play count by tabs",
+        _msd,
     ),
     "pinterest": Layout(
-        ("*.train.rating", "*.test.rating"), _line(r"[^\t]+\t[^\t]+(\t.*)?"), "user and item by tabs (NCF)", _pinterest
+        ("*.train.rating", "*.test.rating"),
+        _line(r"[^\t]+\t[^\t]+(\t.*)?"),
+        "user and item by tabs (NCF)",
+        _pinterest,
+        several=True,
     ),
-}  # fmt: skip
+}

@@ -115,7 +115,19 @@ def locate(raw: Path, patterns: Sequence[str]) -> list[Member]:
     if not chosen:
         kind = "folder" if raw.is_dir() else "zip"
         raise UserError(f"--raw {raw}: the {kind} holds none of {', '.join(patterns)}; name the ratings file itself")
-    return chosen
+    return _without_copies(chosen)
+
+
+def _without_copies(members: Sequence[Member]) -> list[Member]:
+    """Of a file and its gzipped copy, the file."""
+    labels = {(member.path, member.inside) for member in members}
+
+    def is_copy(member: Member) -> bool:
+        if member.inside:
+            return (member.path, member.inside.removesuffix(".gz")) in labels - {(member.path, member.inside)}
+        return member.path.suffix == ".gz" and (member.path.with_suffix(""), None) in labels
+
+    return [member for member in members if not is_copy(member)]
 
 
 def _infos(raw: Path) -> list[zipfile.ZipInfo]:
