@@ -21,7 +21,7 @@ from utils.errors import UserError
 _BLOCK = 1 << 18
 _TIMEOUT = 60  # seconds without a byte
 _ATTEMPTS = 4
-_MIRROR = "fetch it by other means and give it as --raw PATH"
+_BY_HAND = "fetch it by other means and give it as --raw PATH"
 
 
 def fetch(download: Download, cache: Path, say: Callable[[str], None] = print) -> Path:
@@ -65,7 +65,7 @@ def verify(path: Path, download: Download) -> None:
             _validator(path).unlink(missing_ok=True)
             raise UserError(
                 f"{download.filename} from {download.url} has the wrong {name} ({found}, expected {expected}); it was "
-                f"removed: run again, or {_MIRROR}"
+                f"removed: run again, or {_BY_HAND}"
             )
 
 
@@ -77,9 +77,9 @@ def _complete(part: Path, download: Download) -> None:
             if _receive(part, download.url):
                 return
         except urllib.error.HTTPError as error:
-            raise UserError(f"{download.url} answered {error.code} {error.reason}; {_MIRROR}") from error
+            raise UserError(f"{download.url} answered {error.code} {error.reason}; {_BY_HAND}") from error
         except urllib.error.URLError as error:
-            raise UserError(f"{download.url} cannot be reached ({error.reason}); {_MIRROR}") from error
+            raise UserError(f"{download.url} cannot be reached ({error.reason}); {_BY_HAND}") from error
         if _size(part) <= before:
             break
     raise UserError(

@@ -22,20 +22,25 @@ def _split_title(text: str) -> tuple[str, str]:
     return " ".join(title.split()), year
 
 
+def _lines(content: bytes, encoding: str) -> list[str]:
+    """Lines as files end them; ``str.splitlines`` would also part a title at a latin-1 control character."""
+    return [line.rstrip("\r") for line in content.decode(encoding).split("\n") if line.strip()]
+
+
 def _u_item(content: bytes) -> Iterable[tuple[str, str]]:
-    for line in content.decode("latin-1").splitlines():
+    for line in _lines(content, "latin-1"):
         yield tuple(line.split("|")[:2])
 
 
 def _dot_item(content: bytes) -> Iterable[tuple[str, str]]:
-    for line in content.decode("utf-8").splitlines()[1:]:
+    for line in _lines(content, "utf-8")[1:]:
         item, title, year = line.split("\t")[:3]
         # RecBole's cut left "... (1995)", "V" of a film released on video, and its "unkonwn" is u.item's "unknown".
         yield item, "unknown" if title == "unkonwn" else f"{title} ({year})"
 
 
 def _movies_dat(content: bytes) -> Iterable[tuple[str, str]]:
-    for line in content.decode("latin-1").splitlines():
+    for line in _lines(content, "latin-1"):
         yield tuple(line.split("::")[:2])
 
 

@@ -10,6 +10,13 @@ import pytest
 from data_tables import movielens_zip, parquet_bytes, read
 from utils.errors import UserError
 
+
+def damaged(content):
+    """With its middle overwritten."""
+    middle = len(content) // 2
+    return content[: middle - 2000] + bytes(4000) + content[middle + 2000 :]
+
+
 CSV = "user,item,rating\n"
 
 
@@ -25,9 +32,10 @@ CSV = "user,item,rating\n"
         ("no-id.csv", CSV + "1,,4\n", "column 'item': an id is empty"),
         ("ragged.csv", CSV + "1,2,4\n1,2\n", "wrong format .*Expected 3 columns, got 2"),
         ("latin.csv", (CSV + "Zoë,2,4\n").encode("latin-1"), "wrong format .*UTF8"),
-        ("nameless.csv", "a,b,c\n1,2,3\n", "Say --columns user=NAME,item=NAME; it has: a, b, c"),
+        ("nameless.csv", "a,b,c\n1,2,3\n", r"Say --columns user=NAME,item=NAME .*; it has: a, b, c"),
         ("twice.csv", "user,item,user\n1,2,3\n", "two columns named 'user'"),
         ("prose.csv", "Once upon a time\n", "is no header of a csv"),
+        ("endless.csv", "user," + "x" * 200_000, "its first line is no header"),
         ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0", "wrong format"),
         ("time.csv", "user,item,time\n1,2,soon\n", "'soon' is no time"),
         ("array.jsonl", '[{"user": 1, "item": 2}]\n', "JSON lines were expected"),
@@ -39,6 +47,7 @@ CSV = "user,item,rating\n"
         ("surrogate.jsonl", '{"user": "\\ud800", "item": 2}\n', "is no valid text"),
         ("nul.jsonl", '{"user": "a\\u0000", "item": 2}\n', "NUL"),
         ("cut.parquet", b"PAR1abc", "no readable Parquet"),
+        ("damaged.parquet", damaged(parquet_bytes(user=[*range(999)], item=[*range(999)])), "no readable"),
         ("float.parquet", parquet_bytes(user=[1.0, 2.0], item=[1, 2]), "holds double; ids must be"),
         ("null.parquet", parquet_bytes(user=[1, None], item=[1, 2]), "data row 2 is empty; an id was expected"),
         ("bool.parquet", parquet_bytes(user=[1], item=[1], rating=[True]), "holds bool; a rating is a number"),

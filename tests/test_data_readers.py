@@ -77,6 +77,12 @@ def test_what_a_header_says(header, expected):
     assert list(chosen.values()) == expected
 
 
+def test_the_first_line_may_be_long(tmp_path):
+    path = tmp_path / "reviews.jsonl"
+    path.write_text(json.dumps({"review": "x" * 100_000, "user": 1, "item": 2}) + "\n")
+    assert rows_of(read(path)) == [(1, 2, None, None)]
+
+
 def test_times_keep_their_order_whatever_their_form(tmp_path):
     def times(values):
         path = tmp_path / "t.csv"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet
 
-from data_prep.options import ROLES, format_columns
+from data_prep.options import ROLES
 from data_prep.readers.arrow import to_table
 from data_prep.readers.delimited import read_delimited
 from data_prep.readers.jsonlines import read_json_lines
@@ -70,7 +70,9 @@ def _parquet(member: Member, columns: Mapping[str, str] | None) -> OwnFile:
                 if wanted is None:
                     return pyarrow.parquet.read_schema(source)
                 return pyarrow.parquet.read_table(source, columns=list(wanted))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        except (pa.ArrowException, OSError) as error:
+            if getattr(error, "errno", None):  # the file system's own refusal
+                raise
             raise UserError(f"{member.label} is no readable Parquet file ({error}); fetch or write it again") from error
 
     chosen, guessed = choose_columns(columns, load(None).names, member.label)
@@ -101,7 +103,10 @@ def _delimited(member: Member, first: str, columns: Mapping[str, str] | None) ->
         raise UserError(
             f"{member.label}: wrong format; its first line {first[:60]!r} is no header of a csv or tsv table"
         )
-    names = next(csv.reader([first], delimiter=delimiter))
+    try:
+        names = next(csv.reader([first], delimiter=delimiter))
+    except csv.Error as error:
+        raise UserError(f"{member.label}: wrong format, its first line is no header ({error})") from error
     numbers = [str(position) for position in range(1, len(names) + 1)]
     by_position = bool(columns) and set(columns.values()) <= set(numbers) and not set(columns.values()) <= set(names)
     if by_position:
@@ -134,12 +139,7 @@ def choose_columns(columns: Mapping[str, str] | None, found: Sequence[str], wher
     }
     if "user" not in guess or "item" not in guess:
         raise UserError(
-            f"{where}: which columns are the user and the item? Say --columns user=NAME,item=NAME; it has: {listed}"
+            f"{where}: which columns are the user and the item? Say --columns user=NAME,item=NAME (positions, "
+            f"user=1,item=2, where there is no header); it has: {listed}"
         )
     return guess, True
-
-
-def say_columns(own: OwnFile) -> str:
-    """One line that tells which columns were taken, and that they were guessed where they were."""
-    how = "guessed from the header; --columns says otherwise" if own.guessed else "as given"
-    return f"columns: {format_columns(own.columns)} ({how})"

@@ -62,13 +62,13 @@ class Member:
             except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
                 raise UserError(f"{self.label} is cut off or damaged ({error}); fetch it again") from error
 
-    def first_line(self, limit: int = 1 << 16) -> bytes:
-        """The first line that is not blank, without its end; ``UserError`` when the file is empty."""
+    def first_line(self, limit: int = 1 << 24) -> bytes:
+        """The first line, without its end; ``UserError`` when it is blank or the file is empty."""
         with self.opened() as stream:
-            while line := stream.readline(limit):
-                if line.strip():
-                    return line.rstrip(b"\r\n")
-        raise UserError(f"{self.label} is empty; a ratings table was expected")
+            line = stream.readline(limit)
+        if not line.strip():
+            raise UserError(f"{self.label} is empty, or begins with an empty line; a ratings table was expected")
+        return line.rstrip(b"\r\n")
 
     def starts_with(self, magic: bytes) -> bool:
         """Whether the unpacked bytes begin with ``magic``."""
@@ -120,12 +120,12 @@ def locate(raw: Path, patterns: Sequence[str]) -> list[Member]:
 
 def _without_copies(members: Sequence[Member]) -> list[Member]:
     """Of a file and its gzipped copy, the file."""
-    labels = {(member.path, member.inside) for member in members}
+    there = {(member.path, member.inside) for member in members}
 
     def is_copy(member: Member) -> bool:
         if member.inside:
-            return (member.path, member.inside.removesuffix(".gz")) in labels - {(member.path, member.inside)}
-        return member.path.suffix == ".gz" and (member.path.with_suffix(""), None) in labels
+            return (member.path, member.inside.removesuffix(".gz")) in there - {(member.path, member.inside)}
+        return member.path.suffix == ".gz" and (member.path.with_suffix(""), None) in there
 
     return [member for member in members if not is_copy(member)]
 
