@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -97,7 +98,9 @@ class Trainer(Protocol):
 def thread_count() -> int:
     """The CPU threads an engine uses: ``OMP_NUM_THREADS`` where set, else the processors this process may use."""
     given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdigit() and int(given) > 0 else len(os.sched_getaffinity(0))
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def engine_obstacle(name: str) -> str | None:
@@ -108,7 +111,8 @@ def engine_obstacle(name: str) -> str | None:
     if name == "mxnet" and (why := mxnet_obstacle()) is not None:
         return why
     if importlib.util.find_spec(ENGINES[name].framework) is None:
-        return f"{ENGINES[name].title} is not installed; run: python -m pip install -c constraints.txt -e '.[{name}]'"
+        command = f"{sys.executable} -m pip install -c constraints.txt -e '.[{name}]'"
+        return f"{ENGINES[name].title} is not installed; run: {command}"
     return None
 
 

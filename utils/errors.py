@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 #: Failures of the file system that are the user's to mend, with what to do about each.
 _FILE_SYSTEM_ADVICE = {
@@ -50,15 +52,18 @@ def is_users_to_mend(error: BaseException) -> bool:
 def guarded(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> int:
     """Run ``main(argv)`` as a command: its exit code, with errors told as this project tells them.
 
-    Returns 0 when ``main`` returns None, ``EXIT_BAD_INPUT`` (2) on a :class:`UserError` or a file
-    system's refusal, and ``EXIT_INTERRUPTED`` (130) on Ctrl-C. Any other exception is a defect of
-    ours and keeps its traceback.
+    Returns 0 when ``main`` returns None, ``EXIT_BAD_INPUT`` (2) on a :class:`UserError` or a file system's refusal,
+    ``EXIT_INTERRUPTED`` (130) on Ctrl-C and ``EXIT_BROKEN_PIPE`` (141) when nobody reads the output any more. Any
+    other exception is a defect of ours and keeps its traceback.
     """
     try:
         return main(argv) or 0
     except KeyboardInterrupt as stop:
         print(f"interrupted{': ' + str(stop) if str(stop) else ''}", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe has seen enough (``... | head``)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
+        return EXIT_BROKEN_PIPE
     except (UserError, OSError) as error:
         if not is_users_to_mend(error):
             raise

@@ -1,0 +1,96 @@
+"""How the program says no, and files that are whole or not there."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from utils.errors import UserError, guarded
+from utils.files import read_json, write_json, write_text, written_whole
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def failing(error):
+    def main(argv):
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (UserError("one\n  thing"), "error: one thing"),
+        (OSError(errno.ENOSPC, "full", "a/b"), "error: a/b: the disk is full"),
+        (OSError(errno.EROFS, "ro", "a/b"), "error: a/b: the file system is read-only"),
+        (PermissionError(errno.EACCES, "no", "a/b"), "error: a/b: no permission"),
+        (FileNotFoundError(errno.ENOENT, "none", "a/b"), "error: a/b: no such file or folder"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line_and_exit_code_2(error, expected, capsys):
+    assert guarded(failing(error)) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(expected)
+
+
+def test_a_defect_of_ours_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        guarded(failing(ZeroDivisionError()))
+    with pytest.raises(OSError, match="odd"):
+        guarded(failing(OSError(errno.EPROTO, "odd")))
+
+
+def test_exit_codes(capsys):
+    assert guarded(lambda argv: None) == 0
+    assert guarded(lambda argv: 3) == 3
+    assert guarded(failing(KeyboardInterrupt("saved"))) == 130
+    assert "interrupted: saved" in capsys.readouterr().err
+
+
+def test_a_pipe_that_nobody_reads_is_no_traceback():
+    endless = "def main(argv):\n    while True: print('x' * 1000)"
+    code = f"from utils.errors import guarded\n{endless}\nraise SystemExit(guarded(main))"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.read(10)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(20) == 141
+
+
+def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path):
+    path = tmp_path / "deep" / "file.txt"
+    write_text(path, "first")
+    with pytest.raises(RuntimeError):
+        fail_half_way(path)
+    assert path.read_text() == "first"
+    assert [each.name for each in path.parent.iterdir()] == ["file.txt"], "nothing temporary is left"
+    write_text(path, "second")
+    assert path.read_text() == "second"
+    assert path.stat().st_mode & 0o777 == 0o666 & ~current_umask(), "readable as any other file"
+
+
+def fail_half_way(path):
+    with written_whole(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+
+
+def current_umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_json_is_the_same_bytes_for_the_same_value_and_names_a_broken_file(tmp_path):
+    write_json(tmp_path / "a.json", {"b": 1, "a": [1.5, None]})
+    write_json(tmp_path / "b.json", {"a": [1.5, None], "b": 1})
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(ValueError, match=r"a\.json is not valid JSON"):
+        read_json(tmp_path / "a.json")
