@@ -15,6 +15,8 @@ from utils.errors import UserError
 from utils.files import write_json, written_whole
 from utils.weights import load_arrays, save_arrays
 
+BEST_WEIGHTS = "best.safetensors"  # kept with --save_results
+
 
 class RunFolder:
     """``results/runs/<run id>/``. ``metrics.json``, written last, is what makes a run finished.
@@ -43,7 +45,7 @@ class RunFolder:
 
     def is_finished(self, with_weights: bool) -> bool:
         """Whether the run is over; ``with_weights`` asks for its best weights too."""
-        wanted = ["metrics.json", "per_user.npz", *(["best.safetensors"] if with_weights else [])]
+        wanted = ["metrics.json", "per_user.npz", *([BEST_WEIGHTS] if with_weights else [])]
         return all((self.path / name).exists() for name in wanted)
 
     def begin(self, options: Mapping[str, Any]) -> None:
@@ -73,17 +75,8 @@ class RunFolder:
             self.log(f"{error}; set aside as {aside}, starting from the first epoch")
             return None
 
-    def finish(
-        self,
-        metrics: Mapping[str, Any],
-        per_user: Mapping[str, np.ndarray],
-        about: Mapping[str, Any],
-        weights: Mapping[str, np.ndarray] | None,
-    ) -> None:
+    def finish(self, metrics: Mapping[str, Any], per_user: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
         """Write the results, ``metrics.json`` last, and remove the state."""
-        if weights is not None:
-            record = {name: metrics[name] for name in ("run_id", "model", "dataset", "data")}
-            save_arrays(self.path / "best.safetensors", weights, record)
         with written_whole(self.path / "per_user.npz") as temporary, open(temporary, "wb") as stream:
             np.savez(stream, **per_user)
         write_json(self.path / "run.json", _without_nan(about))

@@ -10,15 +10,15 @@ from functools import partial
 from pathlib import Path
 
 from data_prep import PreparedData, find_prepared
+from experiments.interchange import load_weights, save_weights
 from experiments.provenance import provenance
-from experiments.records import RunFolder
+from experiments.records import BEST_WEIGHTS, RunFolder
 from experiments.training import Training, test
 from utils.arguments import parsed, parser_for
 from utils.engine import ENGINES, Trainer, load_engine
 from utils.errors import guarded
 from utils.options import RunOptions
 from utils.results import rebuild
-from utils.weights import load_arrays
 
 _DESCRIPTION = "Train Mult-VAE or Mult-DAE with {framework} on prepared data, and test the best weights."
 _EPILOG = """\
@@ -71,7 +71,10 @@ def _train_and_record(engine: str, options: RunOptions, data: PreparedData, run_
     package = load_engine(engine, options.threads)
     folder.begin({**options.as_record(), "engine": engine})
     folder.log(f"{run_id}: {ENGINES[engine].title} on {data.manifest['dataset']}, {data.n_items} items")
-    training = Training(package.build(options, data.n_items), data, options, folder)
+    trainer = package.build(options, data.n_items)
+    if options.init_from:
+        trainer.load_weights(load_weights(options.init_from, options, data, trainer.shapes()))
+    training = Training(trainer, data, options, folder)
     training.run_to_the_end()
     metrics, per_user = test(training, data, options)
     head = {"run_id": run_id, "engine": engine, "dl_frame": ENGINES[engine].dl_frame, "dataset": options.dataset,
@@ -84,7 +87,9 @@ def _train_and_record(engine: str, options: RunOptions, data: PreparedData, run_
         **provenance(package.describe(), options.device),
         "manifest": str(data.folder / "manifest.json"),
     }
-    folder.finish({**head, **metrics}, per_user, about, training.best_weights if options.save_results else None)
+    if options.save_results:
+        save_weights(folder.path / BEST_WEIGHTS, training.best_weights, options, data, run_id)
+    folder.finish({**head, **metrics}, per_user, about)
     shown = metrics["test"]
     folder.log(
         f"test (best epoch {metrics['best_epoch']}): NDCG@100 {shown['n100']:.4f}  Recall@20 {shown['r20']:.4f}  "
@@ -110,7 +115,7 @@ def train(engine: str, options: RunOptions) -> Trainer:
     ``data.item_ids``. The weights are kept in the run's folder, as with ``--save_results``.
     """
     options = dataclasses.replace(options, save_results=True).resolved()
-    weights, _ = load_arrays(run(engine, options) / "best.safetensors")
-    trainer = load_engine(engine, options.threads).build(options, data_of(options).n_items)
-    trainer.load_weights(weights)
+    folder, data = run(engine, options), data_of(options)
+    trainer = load_engine(engine, options.threads).build(options, data.n_items)
+    trainer.load_weights(load_weights(folder / BEST_WEIGHTS, options, data, trainer.shapes()))
     return trainer

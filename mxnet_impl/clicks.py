@@ -24,13 +24,14 @@ class Clicks(NamedTuple):
     noise: tuple[mx.nd.NDArray, ...]
 
 
-def to_device(batch: Batch, device: mx.Context) -> Clicks:
-    """``batch`` copied to ``device``."""
+def to_device(batch: Batch, device: mx.Context, dtype: str) -> Clicks:
+    """``batch`` copied to ``device``, its floating-point arrays as ``dtype``."""
 
     def sent(array: np.ndarray) -> mx.nd.NDArray:
-        return mx.nd.array(array, ctx=device, dtype=array.dtype)
+        return mx.nd.array(array, ctx=device, dtype=dtype if array.dtype.kind == "f" else array.dtype)
 
     shape = (batch.n_users, batch.n_items)
-    matrix = mx.nd.sparse.csr_matrix((batch.values, batch.indices, batch.indptr), shape=shape, ctx=device)
+    rows = (batch.values, batch.indices, batch.indptr)
+    matrix = mx.nd.sparse.csr_matrix(rows, shape=shape, ctx=device, dtype=dtype)
     positions = sent(np.stack([batch.rows, batch.indices]).astype(np.int32))
     return Clicks(matrix, positions, tuple(sent(array) for array in batch.noise))

@@ -16,6 +16,9 @@ from mxnet_impl.runtime import mx
 from utils.options import RunOptions
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015
+# mx.nd.adam_update takes its betas as float32. 1 - 0.999 is then 1.3e-5 off, and so would every step be, unless the
+# corrections that divide by it are of the same number.
+_AS_FLOAT32 = {beta: float(np.float32(beta)) for beta in (BETA1, BETA2)}
 
 
 class Adam:
@@ -35,8 +38,8 @@ class Adam:
     def step(self, lr: float) -> None:
         """One update from the gradients, with learning rate ``lr``."""
         self.t += 1
-        root = math.sqrt(1.0 - BETA2**self.t)
-        size = lr * root / (1.0 - BETA1**self.t)
+        root = math.sqrt(1.0 - _AS_FLOAT32[BETA2] ** self.t)
+        size = lr * root / (1.0 - _AS_FLOAT32[BETA1] ** self.t)
         for name, parameter in self.parameters.items():
             weight = parameter.data()
             _shrink(weight, self.options, lr)

@@ -35,12 +35,14 @@ class Trainer:
             options, n_items, prefix=self.network.prefix, params=self.network.collect_params()
         )
         self.noiseless.hybridize()
+        self.dtype = options.precision
+        self.network.cast(self.dtype)
         self.load_weights(draw_weights(self.shapes(), options.seed))
         self.optimizer = build_optimizer({name: p for name, p, _ in self.network.named()}, options)
 
     def train_step(self, batch: Batch, beta: float, lr: float) -> mx.nd.NDArray:
         """One update; a handle for :meth:`read_losses`."""
-        clicks = to_device(batch, self.device)
+        clicks = to_device(batch, self.device, self.dtype)
         with mx.autograd.record():
             nll, kl = self._losses(clicks, batch.n_users)
             loss = nll + beta * kl
@@ -72,6 +74,13 @@ class Trainer:
             lists.append(_top(logits, clicks, k))
         return np.concatenate(lists)
 
+    def scores(self, fold_in: csr_matrix) -> np.ndarray:
+        """The score of every item for each user."""
+        rows = []
+        for _, clicks in self._evaluation(fold_in):
+            rows.append(self.noiseless(clicks.matrix)[0].asnumpy())
+        return np.concatenate(rows)
+
     def embed(self, fold_in: csr_matrix) -> np.ndarray:
         """The code of each user."""
         codes = []
@@ -85,15 +94,18 @@ class Trainer:
 
     def weights(self) -> dict[str, np.ndarray]:
         """A copy of the weights by canonical name."""
-        kept = {name: (p.data().asnumpy(), turned) for name, p, turned in self.network.named()}
-        return {name: np.array(array.T if turned else array, order="C") for name, (array, turned) in kept.items()}
+        return {name: _canonical(p.data(), turned) for name, p, turned in self.network.named()}
+
+    def gradients(self) -> dict[str, np.ndarray]:
+        """A copy of the gradients of the last step by canonical name."""
+        return {name: _canonical(p.grad().tostype("default"), turned) for name, p, turned in self.network.named()}
 
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Take weights by canonical name."""
         check_shapes(weights, self.shapes())
         for name, parameter, turned in self.network.named():
             array = weights[name].T if turned else weights[name]
-            parameter.set_data(mx.nd.array(np.array(array, dtype=np.float32, order="C"), ctx=self.device))
+            parameter.set_data(mx.nd.array(np.array(array, order="C"), ctx=self.device, dtype=self.dtype))
 
     def optimizer_state(self) -> dict[str, np.ndarray]:
         """A copy of the optimiser's memory."""
@@ -109,12 +121,17 @@ class Trainer:
 
     def _evaluation(self, fold_in: csr_matrix) -> Iterator[tuple[Batch, Clicks]]:
         for batch in evaluation_batches(fold_in, self.eval_batch_size):
-            yield batch, to_device(batch, self.device)
+            yield batch, to_device(batch, self.device, self.dtype)
 
 
 def build(options: RunOptions, n_items: int) -> Trainer:
     """A trainer for resolved ``options``, its weights drawn from ``options.seed``."""
     return Trainer(options, n_items)
+
+
+def _canonical(array: mx.nd.NDArray, turned: bool) -> np.ndarray:
+    array = array.asnumpy()
+    return np.array(array.T if turned else array, order="C")
 
 
 def _top(scores: mx.nd.NDArray, clicks: Clicks, k: int) -> np.ndarray:

@@ -25,11 +25,11 @@ class Clicks(NamedTuple):
     noise: tuple[torch.Tensor, ...]
 
 
-def to_device(batch: Batch, device: torch.device) -> Clicks:
-    """``batch`` copied to ``device``."""
+def to_device(batch: Batch, device: torch.device, dtype: torch.dtype) -> Clicks:
+    """``batch`` copied to ``device``, its floating-point arrays as ``dtype``."""
 
     def sent(array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(array).to(device)
+        return torch.from_numpy(array).to(device, dtype if array.dtype.kind == "f" else None)
 
     matrix = (sent(batch.indptr), sent(batch.indices), sent(batch.values))
     positions = sent(np.stack([batch.rows, batch.indices]))

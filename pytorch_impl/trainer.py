@@ -26,13 +26,14 @@ class Trainer:
     def __init__(self, options: RunOptions, n_items: int) -> None:
         self.device = device_of(options.device)
         self.eval_batch_size = options.eval_batch_size
-        self.network = network_class(options.model)(options, n_items).to(self.device)
+        self.dtype = getattr(torch, options.precision)
+        self.network = network_class(options.model)(options, n_items).to(self.device, self.dtype)
         self.load_weights(draw_weights(self.shapes(), options.seed))
         self.optimizer = build_optimizer({name: p for name, p, _ in self.network.named()}, options)
 
     def train_step(self, batch: Batch, beta: float, lr: float) -> torch.Tensor:
         """One update; a handle for :meth:`read_losses`."""
-        clicks = to_device(batch, self.device)
+        clicks = to_device(batch, self.device, self.dtype)
         for _, parameter, _ in self.network.named():
             parameter.grad = None
         nll, kl = self._losses(clicks, batch.n_users)
@@ -66,6 +67,14 @@ class Trainer:
             lists.append(_top(logits, clicks, k))
         return np.concatenate(lists)
 
+    def scores(self, fold_in: csr_matrix) -> np.ndarray:
+        """The score of every item for each user."""
+        rows = []
+        for _, clicks in self._evaluation(fold_in):
+            with torch.no_grad():
+                rows.append(self.network(clicks.matrix)[0].cpu().numpy())
+        return np.concatenate(rows)
+
     def embed(self, fold_in: csr_matrix) -> np.ndarray:
         """The code of each user."""
         codes = []
@@ -80,8 +89,11 @@ class Trainer:
 
     def weights(self) -> dict[str, np.ndarray]:
         """A copy of the weights by canonical name."""
-        kept = {name: (p.detach().cpu().numpy(), turned) for name, p, turned in self.network.named()}
-        return {name: np.array(array.T if turned else array, order="C") for name, (array, turned) in kept.items()}
+        return {name: _canonical(p.detach(), turned) for name, p, turned in self.network.named()}
+
+    def gradients(self) -> dict[str, np.ndarray]:
+        """A copy of the gradients of the last step by canonical name."""
+        return {name: _canonical(p.grad, turned) for name, p, turned in self.network.named()}
 
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Take weights by canonical name."""
@@ -89,7 +101,7 @@ class Trainer:
         with torch.no_grad():
             for name, parameter, turned in self.network.named():
                 array = weights[name].T if turned else weights[name]
-                parameter.copy_(torch.from_numpy(np.array(array, dtype=np.float32, order="C")))
+                parameter.copy_(torch.from_numpy(np.array(array, order="C")))
 
     def optimizer_state(self) -> dict[str, np.ndarray]:
         """A copy of the optimiser's memory."""
@@ -105,12 +117,17 @@ class Trainer:
 
     def _evaluation(self, fold_in: csr_matrix) -> Iterator[tuple[Batch, Clicks]]:
         for batch in evaluation_batches(fold_in, self.eval_batch_size):
-            yield batch, to_device(batch, self.device)
+            yield batch, to_device(batch, self.device, self.dtype)
 
 
 def build(options: RunOptions, n_items: int) -> Trainer:
     """A trainer for resolved ``options``, its weights drawn from ``options.seed``."""
     return Trainer(options, n_items)
+
+
+def _canonical(array: torch.Tensor, turned: bool) -> np.ndarray:
+    array = array.cpu().numpy()
+    return np.array(array.T if turned else array, order="C")
 
 
 def _top(scores: torch.Tensor, clicks: Clicks, k: int) -> np.ndarray:

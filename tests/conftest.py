@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before a framework reads it; more would only slow small data down
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import settings
 from scipy.sparse import csr_matrix
 
+from data_prep import DataOptions, prepare
 from utils.engine import ENGINES, engine_obstacle, load_engine
+from utils.options import RunOptions
 
 settings.register_profile("suite", max_examples=40, deadline=None, print_blob=True)
 settings.load_profile("suite")
@@ -48,3 +52,28 @@ def random_clicks(n_users, n_items, density, seed=0, at_least_one=True) -> csr_m
     if at_least_one:
         dense[np.arange(n_users), random.integers(0, n_items, n_users)] = 1
     return csr_matrix(dense)
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """Two groups of users with two tastes, prepared like anyone's own file."""
+    folder = tmp_path_factory.mktemp("data")
+    clicks = two_tastes(n_users=300, n_items=40, clicks=10).tocoo()
+    rows = pd.DataFrame({"user": clicks.row, "item": clicks.col})
+    rows.to_csv(folder / "tastes.csv", index=False)
+    options = DataOptions("tastes", columns={"user": "user", "item": "item"})
+    prepare(options, raw=folder / "tastes.csv", data_dir=folder, say=lambda line: None)
+    return folder
+
+
+@pytest.fixture
+def options(data_dir, tmp_path):
+    return RunOptions(
+        dataset="tastes", data_dir=str(data_dir), log_dir=str(tmp_path / "results"), p_dims=(4, 16), batch_size=60,
+        n_epochs=6, lr=0.01, save_results=True,
+    )  # fmt: skip
+
+
+def metrics_of(folder):
+    """A finished run's ``metrics.json``."""
+    return json.loads((folder / "metrics.json").read_text())

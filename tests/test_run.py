@@ -12,40 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import two_tastes
-from data_prep import DataOptions, find_prepared, prepare
+from conftest import metrics_of, two_tastes
+from data_prep import find_prepared
 from experiments import run as runs
 from experiments.training import Training
 from utils.engine import ENGINES
 from utils.metrics import METRICS
-from utils.options import RunOptions
 from utils.weights import load_arrays
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="session")
-def data_dir(tmp_path_factory):
-    """Two groups of users with two tastes, prepared like anyone's own file."""
-    folder = tmp_path_factory.mktemp("data")
-    clicks = two_tastes(n_users=300, n_items=40, clicks=10).tocoo()
-    rows = pd.DataFrame({"user": clicks.row, "item": clicks.col})
-    rows.to_csv(folder / "tastes.csv", index=False)
-    options = DataOptions("tastes", columns={"user": "user", "item": "item"})
-    prepare(options, raw=folder / "tastes.csv", data_dir=folder, say=lambda line: None)
-    return folder
-
-
-@pytest.fixture
-def options(data_dir, tmp_path):
-    return RunOptions(
-        dataset="tastes", data_dir=str(data_dir), log_dir=str(tmp_path / "results"), p_dims=(4, 16), batch_size=60,
-        n_epochs=6, lr=0.01, save_results=True,
-    )  # fmt: skip
-
-
-def metrics_of(folder):
-    return json.loads((folder / "metrics.json").read_text())
 
 
 def test_a_run_leaves_everything_its_reader_needs(engine, options):

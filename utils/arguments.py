@@ -143,8 +143,12 @@ def _as_text(value: Any) -> str:
 
 def parsed(options: type[T], parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> T:
     """The dataclass ``options`` filled from the command line ``argv`` (``sys.argv`` when None)."""
-    given = vars(parser.parse_args(argv))
-    return options(**{field.name: given[field.name] for field in dataclasses.fields(options)})
+    return filled(options, parser.parse_args(argv))
+
+
+def filled(options: type[T], given: argparse.Namespace) -> T:
+    """The dataclass ``options`` from a parsed command line, which may hold more than its fields."""
+    return options(**{field.name: getattr(given, field.name) for field in dataclasses.fields(options)})
 
 
 def as_argv(options: Any) -> list[str]:

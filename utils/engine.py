@@ -76,6 +76,9 @@ class Trainer(Protocol):
     def rank(self, fold_in: csr_matrix, k: int) -> np.ndarray:
         """The ``k`` best items of each user, int32 ``(users, k)``, best first, fold-in excluded, padded with -1."""
 
+    def scores(self, fold_in: csr_matrix) -> np.ndarray:
+        """The score (logit) of every item for each user, dense ``(users, items)``, nothing masked."""
+
     def embed(self, fold_in: csr_matrix) -> np.ndarray:
         """The code of each user (``mu`` of a vae), float32 ``(users, K)``."""
 
@@ -83,7 +86,10 @@ class Trainer(Protocol):
         """The canonical shape of each weight, by canonical name."""
 
     def weights(self) -> dict[str, np.ndarray]:
-        """A copy of the weights, float32, by canonical name."""
+        """A copy of the weights by canonical name, in the precision of the run."""
+
+    def gradients(self) -> dict[str, np.ndarray]:
+        """A copy of the gradients of the last :meth:`train_step`, by canonical name and shape."""
 
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Take ``weights``, by canonical name and shape; ``ValueError`` when they do not fit."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from utils.arguments import integer, list_of, option, real
 from utils.errors import UserError
-from utils.files import short_hash
+from utils.files import sha256_of, short_hash
 from utils.models import MODELS
 
 _DATA, _MODEL, _TRAINING = "data", "model", "training"
@@ -112,6 +112,10 @@ class RunOptions:
         choices=("metric", "loss"),
     )  # fmt: skip
 
+    init_from: str | None = option(None, _RUN, "start from these weights, of either engine, instead of drawn ones")
+    precision: str = option(
+        "float32", _RUN, "arithmetic of the network; float64 is for checking it", choices=("float32", "float64")
+    )
     seed: int = option(1, _RUN, "seed of weights, order, dropout and noise", integer(0))
     device: str = option("cpu", _RUN, "cpu, cuda or cuda:N", _device)
     threads: int | None = option(
@@ -160,7 +164,8 @@ class RunOptions:
         """The name of the run: data, model, engine, seed, and a hash of all that changes the result.
 
         ``engine`` is ``pytorch`` or ``mxnet``; ``fingerprint`` names the prepared data
-        (``PreparedData.fingerprint``). Paths, threads and the clock have no part in it.
+        (``PreparedData.fingerprint``). Paths, threads and the clock have no part in the name: the weights in
+        ``init_from`` count by their checksum. Raises ``OSError`` when that file cannot be read.
         """
         options = self.resolved()
         values = options.as_record()
@@ -173,6 +178,8 @@ class RunOptions:
         }
         if not MODELS[options.model].annealed:  # a dae has no beta: these change nothing
             decisive = {name: value for name, value in decisive.items() if name not in _BETA_FIELDS}
+        if options.init_from is not None:
+            decisive["init_from"] = sha256_of(options.init_from)
         digest = short_hash({"options": decisive, "engine": engine, "data": fingerprint, "dataset": options.dataset})
         return (
             f"{options.dataset}-{options.model}-{'-'.join(map(str, options.p_dims))}-{engine}-s{options.seed}-{digest}"

@@ -1,0 +1,65 @@
+"""The diagnosis command: that it passes where the engines agree, and sees it where they do not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from experiments import parity
+from experiments.lockstep import Step, apart, lists_apart
+from utils.arguments import as_argv
+from utils.engine import ENGINES, engine_obstacle
+from utils.errors import guarded
+
+
+def test_distances_by_hand():
+    assert apart(np.array([3.0, 4.0]), np.array([0.0, 4.0])) == pytest.approx(0.75)
+    assert apart(np.array([0.0, 1e-9]), np.zeros(2)) == 1e-9, "absolute where the other is exactly zero"
+
+
+def test_lists_apart_excuses_neighbours_with_near_equal_scores_only():
+    scores = np.array([[5.0, 5.00001, 4.0, 1.0]])
+    assert lists_apart(np.array([[1, 0, 2]]), np.array([[0, 1, 2]]), scores, 1e-5) == (2, 2)
+    assert lists_apart(np.array([[1, 0, 2]]), np.array([[1, 2, 0]]), scores, 1e-5) == (2, 0)
+    assert lists_apart(np.array([[1, -1]]), np.array([[1, 0]]), scores, 1e-5) == (1, 0), "none is no neighbour"
+
+
+def test_a_step_too_far_apart_fails():
+    names = {"encoder.0.weight": 1e-7}
+    close, far = Step(1, 0.0, (400.0, 400.0), names, names), Step(2, 0.0, (400.0, 400.1), names, names)
+    bounds = parity.BOUNDS["float32"]
+    assert parity._judge_training([close, close], bounds).passed
+    assert not parity._judge_training([close, far], bounds).passed
+    assert not parity._judge_training([dataclasses.replace(close, gradients={"x": 1e-3}), close], bounds).passed
+
+
+@pytest.mark.parametrize("model", ["vae", "dae"])
+def test_both_engines_in_lock_step_on_prepared_data(options, capfd, model):
+    if reasons := [reason for name in ENGINES if (reason := engine_obstacle(name))]:
+        pytest.skip(reasons[0])
+    argv = as_argv(dataclasses.replace(options, model=model, save_results=False))
+    assert parity.main([*argv, "--steps", "6"]) == 0
+    out = capfd.readouterr().out
+    assert "PASS: the engines agree" in out
+    assert "weights after step 6" in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--steps", "0"], "--steps 0: expected a whole number"),
+        (["--dataset", "nosuch"], "python -m data_prep --dataset nosuch"),
+        (["--steps", "x"], "invalid int value: 'x'"),
+    ],
+)
+def test_bad_input_is_one_line(argv, expected, capsys):
+    if reasons := [reason for name in ENGINES if (reason := engine_obstacle(name))]:
+        pytest.skip(reasons[0])
+    assert guarded(parity.main, argv) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_without_one_of_the_engines_it_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(parity, "engine_obstacle", lambda name: "it is not here" if name == "mxnet" else None)
+    assert guarded(parity.main, []) == 2
+    assert "needs both engines, and mxnet is not available: it is not here" in capsys.readouterr().err
