@@ -9,6 +9,7 @@ Reads tables of this project and of the published layout (18 columns). Prints; w
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,20 +43,25 @@ class CompareOptions:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Raises ``UserError`` on a wrong option or file."""
     parser = parser_for(CompareOptions, "-m experiments.compare", "Compare what the two frameworks found.")
-    parser.add_argument(
-        "--results", nargs="+", default=[DEFAULT_RESULTS], metavar="FILE_OR_FOLDER",
-        help=f"tables of results, or folders that hold {RESULTS_FILE} or runs (default: {DEFAULT_RESULTS})",
-    )  # fmt: skip
-    given = parser.parse_args(argv)
+    given = add_results(parser).parse_args(argv)
     if given.csv and Path(given.csv).is_dir():
         raise UserError(f"--csv {given.csv} is a folder; expected the file to write")
-    frames = _of_dataset([read(path) for path in given.results], given.dataset)
+    frames = of_dataset([read(path) for path in given.results], given.dataset)
     table = compare(frames)
     print(_text(frames, table, given.published))
     if given.csv:
         with written_whole(given.csv) as temporary:
             table.to_csv(temporary, index=False)
     return 0
+
+
+def add_results(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Give ``parser`` the option ``--results``, which every command on results has."""
+    parser.add_argument(
+        "--results", nargs="+", default=[DEFAULT_RESULTS], metavar="FILE_OR_FOLDER",
+        help=f"tables of results, or folders that hold {RESULTS_FILE} or runs (default: {DEFAULT_RESULTS})",
+    )  # fmt: skip
+    return parser
 
 
 def read(path: str) -> pd.DataFrame:
@@ -76,7 +82,8 @@ def read(path: str) -> pd.DataFrame:
     raise UserError(f"{path}: a folder without results; expected {RESULTS_FILE} or runs in it")
 
 
-def _of_dataset(frames: Sequence[pd.DataFrame], dataset: str | None) -> list[pd.DataFrame]:
+def of_dataset(frames: Sequence[pd.DataFrame], dataset: str | None) -> list[pd.DataFrame]:
+    """The rows of ``dataset`` in each of ``frames`` (None: all). Raises ``UserError`` when there are none."""
     present = sorted({name for frame in frames for name in frame["dataset"]})
     if not present:
         raise UserError("the results hold no finished run; run bash run_experiments.sh or a main script first")

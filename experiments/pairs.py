@@ -132,15 +132,18 @@ def _compared(pair: Pair) -> dict[str, Any]:
             values = pair.over_seeds(engine, name)
             row[f"{name}_{engine}"] = float(np.mean(values))
             row[f"{name}_{engine}_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
-    per_user = _user_differences(pair)
+    per_user = user_differences(pair)
     for name in FIGURES:
         row[f"{name}_diff"] = row[f"{name}_{_FIRST}"] - row[f"{name}_{_SECOND}"]
         row[f"{name}_diff_se"], row[f"{name}_p"] = _error_and_p(per_user.get(name))
     return row
 
 
-def _user_differences(pair: Pair) -> dict[str, np.ndarray]:
-    """Each user's difference in each figure, averaged over the seeds, float64 ``(users,)``; {} where not known."""
+def user_differences(pair: Pair) -> dict[str, np.ndarray]:
+    """Each user's difference in each of ``FIGURES``, PyTorch - MXNet, averaged over the seeds, float64 ``(users,)``.
+
+    Empty where a run's ``per_user.npz`` is absent or of other users, which is said on stderr.
+    """
     chosen = [pair.runs[engine][seed] for seed in pair.seeds for engine in ENGINES]
     if any(len(runs) != 1 or not runs[0].get("folder") for runs in chosen):
         return {}

@@ -1,0 +1,115 @@
+"""When two frameworks may be called equal: the test against its formula, the command on runs with known differences."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from experiments import equivalence
+from experiments.curves import read_curves
+from experiments.equivalence import equivalence_test
+from run_folders import per_user_values, write_run
+from utils.errors import UserError, guarded
+
+differences = st.lists(st.floats(-0.05, 0.05), min_size=3, max_size=40).filter(lambda values: np.std(values) > 1e-6)
+
+
+@given(differences, st.sampled_from([0.001, 0.003, 0.02]))
+def test_it_is_two_one_sided_t_tests(values, margin):
+    result = equivalence_test(np.array(values), margin)
+    n, mean, error = len(values), np.mean(values), np.std(values, ddof=1) / math.sqrt(len(values))
+    p_above, p_below = stats.t.sf((mean + margin) / error, n - 1), stats.t.cdf((mean - margin) / error, n - 1)
+    assert result.p == pytest.approx(max(p_above, p_below), rel=1e-9, abs=1e-300)
+    inside = -margin < result.low and result.high < margin
+    assert result.shown == inside or result.p == pytest.approx(0.05, abs=1e-6), "the interval and the test agree"
+
+
+def test_a_difference_that_is_not_significant_is_not_yet_an_agreement():
+    noisy = np.array([0.05, -0.04, 0.03, -0.05, 0.02])
+    assert stats.ttest_1samp(noisy, 0).pvalue > 0.5
+    assert not equivalence_test(noisy, 0.003).shown
+
+
+def test_few_or_equal_differences():
+    assert math.isnan(equivalence_test(np.array([0.0]), 0.003).p)
+    assert not equivalence_test(np.array([0.0]), 0.003).shown
+    assert equivalence_test(np.zeros(5), 0.003).shown
+    assert not equivalence_test(np.full(5, 0.004), 0.003).shown
+
+
+def write_pair(folder, seed, shift, noise=1e-4):
+    """A run of each framework, the users of the second one ``shift`` better on average, and their curves."""
+    users = per_user_values(n=200, seed=seed)
+    random = np.random.default_rng(seed)
+    for engine, more in (("pytorch", 0.0), ("mxnet", shift)):
+        figures = users | {"n100": (users["n100"] + more + noise * random.standard_normal(200)).astype(np.float32)}
+        run = write_run(folder, engine, figures, seed=seed)
+        epochs = np.arange(1, 10)
+        curve = 0.3 + 0.01 * epochs + np.where(epochs >= 6, more, 0.0)
+        pd.DataFrame({"epoch": epochs, "loss": 500.0 - epochs - more, "val_n100": curve}).to_csv(
+            run / "history.csv", index=False
+        )
+
+
+def test_equal_frameworks_are_shown_to_be_equal(tmp_path, capsys):
+    for seed in (1, 2, 3):
+        write_pair(tmp_path, seed, shift=0.0)
+    assert equivalence.main(["--results", str(tmp_path), "--curves"]) == 0
+    out = capsys.readouterr().out
+    assert out.count(" equal") >= 2
+    assert "1 of 1 settings: equal within 0.003 NDCG@100, over users and seeds" in out
+    assert "never" in out
+
+
+def test_a_difference_beyond_the_margin_is_not_equal(tmp_path, capsys):
+    for seed in (1, 2, 3):
+        write_pair(tmp_path, seed, shift=0.01)
+    assert equivalence.main(["--results", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "not shown" in out
+    assert "-1.0e-02" in out, "PyTorch less MXNet"
+    assert equivalence.main(["--results", str(tmp_path), "--margin", "0.02"]) == 0
+
+
+def test_one_seed_shows_nothing_over_seeds(tmp_path, capsys):
+    write_pair(tmp_path, 1, shift=0.0)
+    assert equivalence.main(["--results", str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "not shown" in next(line for line in lines if line.startswith("seeds"))
+    assert "equal" in next(line for line in lines if line.startswith("users"))
+
+
+def test_where_curves_part(tmp_path):
+    write_pair(tmp_path, 1, shift=0.002)
+    curves = read_curves(sorted((tmp_path / "runs").iterdir(), reverse=True))
+    assert curves.parting == 6
+    assert curves.apart.max() == pytest.approx(0.002)
+    assert curves.train_loss_apart == pytest.approx(0.002 / 491, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--results", "nosuch"], "nosuch"),
+        (["--margin", "0"], "expected a number, above 0"),
+    ],
+)
+def test_bad_input_is_one_line(argv, expected, capsys):
+    assert guarded(equivalence.main, argv) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert expected in lines[0]
+
+
+def test_runs_without_partner_or_history_are_one_line(tmp_path):
+    run = write_run(tmp_path, "pytorch", seed=1)
+    with pytest.raises(UserError, match="no two runs differ in the framework only"):
+        equivalence.main(["--results", str(tmp_path)])
+    write_run(tmp_path, "mxnet", seed=1)
+    with pytest.raises(UserError, match=r"history\.csv: no history of a run"):
+        equivalence.main(["--results", str(tmp_path)])
+    assert not (run / "history.csv").exists()
