@@ -205,15 +205,21 @@ def test_a_full_disk_is_one_line_and_leaves_no_result(engine, options, monkeypat
     assert not list(Path(options.log_dir).glob("runs/*/metrics.json"))
 
 
-def test_each_door_as_a_process(engine, options):
-    command = [sys.executable, f"main_{engine}.py", "--dataset", "tastes", "--data_dir", options.data_dir,
-               "--log_dir", options.log_dir, "--p_dims", "4,16", "--n_epochs", "2", "--threads", "1"]  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "NDCG@100" in done.stdout
-    assert "\r" not in done.stderr + done.stdout, "no progress bar where nobody watches"
-    (about,) = Path(options.log_dir).glob("runs/*/run.json")
-    assert json.loads(about.read_text())["threads"] == 1
+def test_each_door_as_a_process_gives_the_same_bytes_twice(engine, options, tmp_path):
+    """Also with several threads: the same seed, thread count and machine give bit-identical metrics."""
+    folders = []
+    for where in ("once", "again"):
+        command = [sys.executable, f"main_{engine}.py", "--dataset", "tastes", "--data_dir", options.data_dir,
+                   "--log_dir", str(tmp_path / where), "--n_epochs", "2", "--threads", "2"]  # fmt: skip
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert "NDCG@100" in done.stdout
+        assert "\r" not in done.stderr + done.stdout, "no progress bar where nobody watches"
+        folders += (tmp_path / where).glob("runs/*")
+    once, again = folders
+    assert json.loads((once / "run.json").read_text())["threads"] == 2
+    for name in ("metrics.json", "per_user.npz"):
+        assert (once / name).read_bytes() == (again / name).read_bytes(), name
 
 
 def test_from_python_a_trained_model_ranks_and_embeds_new_users(engine, options):
