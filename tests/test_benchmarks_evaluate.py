@@ -1,0 +1,67 @@
+"""The evaluation benchmark: its baseline computes the same metrics, its pieces add up, --check tells."""
+
+import numpy as np
+import pytest
+
+from benchmarks import evaluate
+from benchmarks.evaluate import main, split_clicks
+from benchmarks.published_metrics import published_metrics
+from benchmarks.scoring import scoring_of
+from benchmarks.shapes import SHAPES, synthetic_clicks
+from conftest import random_clicks
+from utils.errors import guarded
+from utils.metrics import per_user
+from utils.options import RunOptions
+
+
+def test_the_split_loses_no_click_and_holds_out_a_share_of_each_user():
+    clicks = synthetic_clicks(SHAPES["ml-1m"], 50)
+    fold_in, held_out = split_clicks(clicks)
+    assert (fold_in + held_out != clicks).nnz == 0
+    assert fold_in.multiply(held_out).nnz == 0
+    counts = np.diff(clicks.indptr)
+    assert np.diff(held_out.indptr).tolist() == [max(1, int(0.2 * n)) for n in counts]
+    assert held_out.has_sorted_indices
+
+
+def test_the_published_way_computes_our_metrics():
+    random = np.random.default_rng(0)
+    fold_in, held_out = split_clicks(random_clicks(30, 300, 0.1))
+    scores = random.random((30, 300)).astype(np.float32)
+    ranked = np.argsort(-np.where(fold_in.toarray() > 0, -np.inf, scores), axis=1)[:, :100]
+    ours = per_user(ranked, held_out)
+    theirs = published_metrics([scores[:20].copy(), scores[20:].copy()], [fold_in[:20], fold_in[20:]], held_out)
+    for name, value in theirs.items():
+        assert value == pytest.approx(np.mean(ours[name]), rel=1e-6), name
+
+
+def test_the_products_leave_out_only_biases_and_activations(package, engine):
+    """A network whose biases are 0 and whose tanh is as good as the identity scores what the products give."""
+    clicks = random_clicks(9, 40, 0.1)
+    trainer = package.build(RunOptions(p_dims=(3, 8), eval_batch_size=4).resolved(), 40)
+    small = {name: 1e-2 * array if array.ndim == 2 else 0 * array for name, array in trainer.weights().items()}
+    trainer.load_weights(small)
+    scoring = scoring_of(engine, trainer, clicks)
+    products = np.concatenate([scoring.to_numpy(product) for product in scoring.products()])
+    np.testing.assert_allclose(products, trainer.scores(clicks), rtol=1e-4, atol=1e-14)
+
+
+def test_it_runs_and_prints_every_part(package, engine, capsys):
+    argv = ["--engine", engine, "--shape", "ml-1m", "--users", "30", "--eval_batch_size", "20", "--rounds", "1"]
+    assert main(argv) == 0
+    printed = capsys.readouterr().out
+    for part in ("matrix products", "scores", "rank + metrics", "evaluate + metrics", "mask, top-k", "ties", "metrics"):
+        assert part in printed
+    assert "at least 3" in printed
+
+
+def test_check_fails_when_a_target_is_missed(package, engine, monkeypatch, capsys):
+    monkeypatch.setattr(evaluate, "PUBLISHED_TARGET", 1e9)
+    argv = ["--engine", engine, "--shape", "ml-1m", "--users", "20", "--rounds", "1"]
+    assert main([*argv, "--check"]) == 1
+    assert "missed" in capsys.readouterr().out
+
+
+def test_a_wrong_option_is_one_line(capsys):
+    assert guarded(main, ["--users", "none"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
