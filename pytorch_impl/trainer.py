@@ -14,6 +14,7 @@ from pytorch_impl.optimizers import build_optimizer
 from pytorch_impl.runtime import device_of, torch
 from utils.batches import Batch, evaluation_batches
 from utils.engine import Evaluation
+from utils.memory import keep_freed_memory
 from utils.options import RunOptions
 from utils.randomness import draw_weights
 from utils.ranking import resolve_ties
@@ -122,6 +123,7 @@ class Trainer:
 
 def build(options: RunOptions, n_items: int) -> Trainer:
     """A trainer for resolved ``options``, its weights drawn from ``options.seed``."""
+    keep_freed_memory()
     return Trainer(options, n_items)
 
 

@@ -65,7 +65,7 @@ def write_grid(tmp_path):
 
 
 def test_the_grids_of_the_issue_are_there_and_described():
-    assert grid_names() == ["annealing", "liang2018", "published", "quick"]
+    assert grid_names() == ["annealing", "defaults", "liang2018", "published", "quick"]
     assert all(read_grid(name).description for name in grid_names())
 
 
@@ -218,7 +218,7 @@ def test_a_mistake_in_a_grid_is_one_line_naming_the_file(write_grid, capsys, tex
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--grid", "nosuch"], "there are annealing, liang2018, published, quick"),
+        (["--grid", "nosuch"], "there are annealing, defaults, liang2018, published, quick"),
         (["--grid", "nosuch.toml"], "no such grid"),
         (["--engines", "jax"], "expected a list such as pytorch,mxnet"),
         (["--seeds", "a"], "expected a list such as 1,2,3"),
