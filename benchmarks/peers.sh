@@ -6,6 +6,8 @@
 #                            [--patience N] [--seed N] [--users N] [--rounds N] [--data_dir DIR]
 #
 #   bash benchmarks/peers.sh                            the real data to the end, then times at the ML-20M shape
+#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu bash benchmarks/peers.sh
+#                                                       the same, with PyTorch's CPU build where PyPI's brings CUDA
 #   bash benchmarks/peers.sh --epochs 5 --users 0       a quick look at the times on the real data
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
