@@ -29,10 +29,10 @@ def resolve_ties(
     Returns:
         int32 ``(users, k)``.
     """
-    by_item = np.argsort(items, axis=1, kind="stable")
-    items, scores = _take(items, by_item), _take(scores, by_item)
-    by_score = np.argsort(-scores, axis=1, kind="stable")
-    items, scores = _take(items, by_score), _take(scores, by_score)
+    loose = np.flatnonzero(~(scores[:, 1:] < scores[:, :-1]).all(axis=1))  # rows that strictly fall are in order
+    if len(loose):
+        items, scores = items.copy(), scores.copy()
+        items[loose], scores[loose] = _in_order(items[loose], scores[loose])
 
     ranked = np.full((len(items), k), NO_ITEM, dtype=np.int32)
     found = min(k, items.shape[1])
@@ -43,6 +43,14 @@ def resolve_ties(
         if len(rows):
             ranked[rows] = np.argsort(-all_scores(rows), axis=1, kind="stable")[:, :k]
     return ranked
+
+
+def _in_order(items: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both ``(rows, m)``, best first, equal scores by item."""
+    by_item = np.argsort(items, axis=1, kind="stable")
+    items, scores = _take(items, by_item), _take(scores, by_item)
+    by_score = np.argsort(-scores, axis=1, kind="stable")
+    return _take(items, by_score), _take(scores, by_score)
 
 
 def _take(values: np.ndarray, order: np.ndarray) -> np.ndarray:
