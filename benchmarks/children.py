@@ -27,7 +27,8 @@ def told_by(module: str, *words: object, environment: Mapping[str, str] | None =
         command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
     )
     if done.returncode:
-        raise UserError(f"{module} {words[0]} ended with exit code {done.returncode}; what it said stands above")
+        what = " ".join(map(str, [module, *words[:1]]))
+        raise UserError(f"{what} ended with exit code {done.returncode}; what it said stands above")
     return json.loads(done.stdout.splitlines()[-1])
 
 
