@@ -62,6 +62,12 @@ def test_check_fails_when_a_target_is_missed(package, engine, monkeypatch, capsy
     assert "missed" in capsys.readouterr().out
 
 
+def test_nothing_is_timed_that_computes_something_else(package, engine, monkeypatch):
+    monkeypatch.setattr(evaluate, "published_metrics", lambda scores, fold_in, held_out: {"n100": 2.0})
+    with pytest.raises(RuntimeError, match=r"n100 is 0\..* and 2\.0 the published way"):
+        main(["--engine", engine, "--shape", "ml-1m", "--users", "20", "--rounds", "1"])
+
+
 def test_a_wrong_option_is_one_line(capsys):
     assert guarded(main, ["--users", "none"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
