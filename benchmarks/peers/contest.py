@@ -22,12 +22,16 @@ FLOOR_ROUNDS = 5  # the floor is timed in the first counted rounds only: it cost
 
 @dataclass
 class Course:
-    """How one contestant fared: seconds of its epochs and of its floor, validation score, test metrics per user."""
+    """How one contestant fared: seconds of its epochs and of its floor, validation scores, test metrics per user.
+
+    ``epochs`` it has trained; it is ``over`` when patience ended.
+    """
 
     seconds: list[float] = field(default_factory=list)
     floors: list[float] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
     test: dict[str, np.ndarray] = field(default_factory=dict)
+    epochs: int = 0
     over: bool = False
 
 
@@ -54,6 +58,7 @@ def train_all(
             break
         for name in running:
             seconds = contestants[name].epoch()
+            courses[name].epochs = epoch
             if epoch > 1 or epochs == 1:
                 courses[name].seconds.append(seconds)
         for name in running if epoch <= FLOOR_ROUNDS + 1 else ():

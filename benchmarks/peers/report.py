@@ -25,11 +25,11 @@ def title_of(name: str) -> str:
 
 
 def table(courses: Mapping[str, Course], about: Mapping[str, Mapping[str, Any]], n_users: int) -> str:
-    """A row per contestant; metrics are left out where nobody was tested."""
+    """The times, a row per contestant, and the metrics where they were tested."""
     rows = []
     for name, course in courses.items():
         seconds = np.array(course.seconds)
-        row = [
+        rows.append([
             title_of(name),
             " ".join(f"{library} {version}" for library, version in about[name]["versions"].items()),
             "-".join(map(str, about[name]["layers"])),
@@ -38,19 +38,18 @@ def table(courses: Mapping[str, Course], about: Mapping[str, Mapping[str, Any]],
             f"{1e3 * np.median(seconds) / n_users:.3f}",
             f"{np.median(course.floors):.3f}",
             f"{over_floor(course):.2f}",
-        ]
-        rows.append(row + _metrics(course))
+        ])  # fmt: skip
     headers = ["", "versions", "layers", "s / epoch", "range", "ms / user", "floor, s", "over floor"]
-    if any(course.test for course in courses.values()):
-        headers += ["best epoch", "NDCG@100", "Recall@20", "Recall@50"]
-    return tabulate(rows, headers, disable_numparse=True)
+    times = tabulate(rows, headers, disable_numparse=True)
+    tested = [_metrics(name, course) for name, course in courses.items() if course.test]
+    headers = ["test", "epochs", "best", "NDCG@100", "Recall@20", "Recall@50"]
+    return f"{times}\n\n{tabulate(tested, headers, disable_numparse=True)}" if tested else times
 
 
-def _metrics(course: Course) -> list[str]:
-    if not course.test:
-        return []
+def _metrics(name: str, course: Course) -> list[str]:
     means = [mean_and_error(course.test[metric]) for metric in ("n100", "r20", "r50")]
-    return [str(course.progress.best_epoch), *(f"{mean:.4f} ± {error:.4f}" for mean, error in means)]
+    trained = [str(course.epochs), str(course.progress.best_epoch)]
+    return [title_of(name), *trained, *(f"{mean:.4f} ± {error:.4f}" for mean, error in means)]
 
 
 def epoch_targets(courses: Mapping[str, Course], ours: Sequence[str]) -> list[Target]:
