@@ -136,8 +136,11 @@ def _masked(scores: np.ndarray, clicks: csr_matrix) -> np.ndarray:
 
 
 def _best(scores: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ``m`` best of each row, best first, as an engine's top-k gives them."""
     items = np.argpartition(-scores, m - 1, axis=1)[:, :m]
-    return np.take_along_axis(scores, items, axis=1), items
+    best = np.take_along_axis(scores, items, axis=1)
+    order = np.argsort(-best, axis=1)
+    return np.take_along_axis(best, order, axis=1), np.take_along_axis(items, order, axis=1)
 
 
 def _check_agreement(ours: dict[str, np.ndarray], published: dict[str, float]) -> None:
