@@ -103,7 +103,7 @@ class RunOptions:
     anneal_total: int = option(200_000, _ANNEALING, "absolute: steps in which beta would reach 1", integer(1))
 
     eval_every: int = option(1, _STOPPING, "epochs between evaluations; the last epoch is always evaluated", integer(1))
-    eval_batch_size: int = option(2000, _STOPPING, "users in an evaluation batch", integer(1), affects_result=False)
+    eval_batch_size: int = option(500, _STOPPING, "users in an evaluation batch", integer(1), affects_result=False)
     early_stop_patience: int = option(
         20, _STOPPING, "evaluations without improvement before stopping; 0 never stops", integer(0)
     )

@@ -41,13 +41,14 @@ def draw_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, 
     """
     weights = {}
     for place, (name, shape) in enumerate(shapes.items()):
-        uniform = stream(seed, Purpose.WEIGHTS, step=place).random(shape)
-        if len(shape) == 2:
-            limit = np.sqrt(6.0 / sum(shape))
-            values = (2.0 * uniform - 1.0) * limit
+        values = stream(seed, Purpose.WEIGHTS, step=place).random(shape)
+        if len(shape) == 2:  # (2 u - 1) * limit, in place: the output layer of MovieLens 20M is 96 MB here
+            values *= 2.0
+            values -= 1.0
+            values *= np.sqrt(6.0 / sum(shape))
         else:
             low, high = ndtr(-2.0), ndtr(2.0)
-            values = BIAS_STD * ndtri(low + (high - low) * uniform)
+            values = BIAS_STD * ndtri(low + (high - low) * values)
         weights[name] = values.astype(np.float32)
     return weights
 
