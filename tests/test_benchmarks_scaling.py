@@ -1,0 +1,78 @@
+"""The benchmark of scaling: the fit that it judges by, the stages that make up a step, its tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import scaling
+from benchmarks.stages import APART, BETA, STAGES, WHOLE, Clock, StagedStep
+from conftest import random_clicks
+from utils.batches import plain_batch, with_noise
+from utils.errors import guarded
+from utils.options import RunOptions
+
+TINY = ["--users", "16", "--items", "60", "--clicks", "10", "--batch", "8", "--rounds", "1", "--steps", "1"]
+
+
+def test_the_fit_of_a_proportional_time_is_exact():
+    slope, residuals = scaling.proportional(np.array([10, 20, 80]), np.array([0.5, 1.0, 4.0]))
+    assert slope == pytest.approx(0.05)
+    np.testing.assert_allclose(residuals, 0, atol=1e-12)
+
+
+def test_the_fit_has_the_least_squares_of_relative_residuals():
+    sizes, seconds = np.array([1, 2, 4, 8]), np.array([1.0, 2.5, 4.2, 11.0])
+    slope, residuals = scaling.proportional(sizes, seconds)
+    np.testing.assert_allclose(residuals, seconds / (slope * sizes) - 1)
+    for other in (0.999 * slope, 1.001 * slope):
+        assert np.sum(residuals**2) < np.sum((seconds / (other * sizes) - 1) ** 2)
+
+
+@pytest.mark.parametrize("model", ["vae", "dae"])
+def test_the_stages_are_the_step(package, engine, model):
+    """From the same start, the step in stages leaves the weights and losses that the step undivided leaves."""
+    options = RunOptions(model=model, p_dims=(4, 8), batch_size=10).resolved()
+    clicks, users = random_clicks(30, 20, 0.2), np.arange(10)
+    staged = StagedStep(engine, package.build(options, 20), options, clicks)
+    whole = package.build(options, 20)
+    for step in range(3):
+        clock = Clock()
+        losses = staged.apart(users, step, clock)
+        assert tuple(clock.seconds) == STAGES
+        batch = with_noise(plain_batch(clicks[users]), options, 1, step)
+        assert losses == pytest.approx(whole.read_losses(whole.train_step(batch, BETA, options.lr)), rel=1e-6)
+    for name, weight in staged.trainer.weights().items():
+        np.testing.assert_allclose(weight, whole.weights()[name], rtol=1e-5, atol=1e-7)
+
+
+def test_it_prints_a_table_for_each_size_and_the_stages(package, engine, monkeypatch, capsys):
+    monkeypatch.setitem(scaling.SHAPES, "ml-1m", scaling.Shape(100, 60, 10))
+    assert guarded(scaling.main, ["--engine", engine, "--shape", "ml-1m", *TINY]) == 0
+    printed = capsys.readouterr().out
+    for name in scaling.FACTORS:
+        (heading,) = [line for line in printed.splitlines() if f"{name}, times the base's" in line]
+        table = printed[printed.index(heading) :].split("\n\n")[0].splitlines()
+        cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table[2:]]
+        assert [float(row[-2]) for row in cells] == list(scaling.FACTORS[name])
+        assert [row[-1] for row in cells if row[-2] == "1"] == ["1.00"]
+    for name in ("largest relative residual", *STAGES, APART, WHOLE):
+        assert f"| {name} " in printed
+
+
+@pytest.mark.parametrize(("power", "code"), [(1.0, 0), (1.1, 0), (1.5, 1)])
+def test_check_fails_when_time_is_not_linear(package, engine, monkeypatch, power, code):
+    def timed(calls, rounds, warmup):
+        return {size: np.full(rounds, float(size.users) ** power) for size in calls}
+
+    monkeypatch.setattr(scaling, "interleaved", timed)
+    monkeypatch.setattr(scaling, "report_stages", lambda package, given: None)
+    assert scaling.main(["--engine", engine, *TINY, "--check"]) == code
+    assert scaling.main(["--engine", engine, *TINY]) == 0
+
+
+def test_users_that_make_no_whole_batches_are_one_line(capsys):
+    assert guarded(scaling.main, ["--users", "2100"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "multiple" in error
