@@ -170,13 +170,17 @@ def _growth(
 ) -> str:
     """The table of one size varied: time of an epoch, of a step, and over the base's in the same round."""
     rows = []
+
+    def amount(size: Size) -> float:  # the clicks there are: those drawn twice count once
+        return clicks[size].nnz / size.users if name == "clicks" else getattr(size, name)
+
     for size in sizes:
         median, matrix = np.median(seconds[size]), clicks[size]
         steps = steps_per_epoch(size.users, size.batch)
         rows.append(
             (f"{size.users:,}", f"{size.items:,}", f"{matrix.nnz / size.users:.1f}", f"{size.batch:,}",
              f"{median:.3f}", f"{1e3 * median / steps:.0f}", f"{1e6 * median / size.users:.0f}",
-             f"{getattr(size, name) / getattr(base, name):g}", f"{ratio(seconds, size, base):.2f}")
+             f"{amount(size) / amount(base):.3g}", f"{ratio(seconds, size, base):.2f}")
         )  # fmt: skip
     headers = ["users", "items", "clicks a user", "batch", "s an epoch", "ms a step", "µs a user", name, "time"]
     return _markdown(rows, [*headers[:-2], f"{name}, times the base's", "time, times the base's"])
