@@ -1,6 +1,7 @@
 """One engine's training steps, timed on demand: ``python -m benchmarks.step_worker ENGINE SHAPE MODEL BATCH``.
 
-Reads names of steps on stdin (``floor``, ``dense``, ``ours``), does that step once and answers with its seconds.
+Reads names of steps on stdin (``floor``, ``dense``, ``dense, memory kept``, ``ours``), does that step once and answers
+with its seconds.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from scipy.sparse import csr_matrix
 from benchmarks.shapes import SHAPES, synthetic_clicks
 from utils.batches import training_batches
 from utils.engine import load_engine
+from utils.memory import keep_freed_memory
 from utils.options import RunOptions
 
 N_BATCHES = 8  # users enough for so many batches; a step does not depend on how many there are
@@ -49,6 +51,7 @@ def main(engine: str, shape: str, model: str, batch: str) -> None:
     makers = {
         "floor": lambda: dense.output_products(options, clicks.shape[1]),
         "dense": lambda: dense.dense_step(options, clicks),
+        "dense, memory kept": lambda: keep_freed_memory() or dense.dense_step(options, clicks),
         "ours": lambda: our_step(engine, options, clicks),
     }
     print("ready", file=answers, flush=True)

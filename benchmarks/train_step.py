@@ -72,7 +72,7 @@ class Stepper:
         self.process.wait()
 
     def step(self, name: str) -> None:
-        """Do the step called ``name`` (``floor``, ``dense``, ``ours``) once."""
+        """Do the step called ``name`` (see ``benchmarks.step_worker``) once."""
         print(name, file=self.process.stdin, flush=True)
         self._answer()
 
@@ -102,11 +102,12 @@ def measure(options: StepOptions, model: str) -> dict[str, np.ndarray]:
         def worker(engine: str, environment: Mapping[str, str] | None = None) -> Stepper:
             return stack.enter_context(Stepper(engine, options, model, environment or {}))
 
-        own, plain = worker(options.engine), worker(options.engine)
+        own, plain, kept = (worker(options.engine) for _ in range(3))
         calls = {
             "ours": lambda: own.step("ours"),
             "floor": lambda: own.step("floor"),  # in the same process: whatever speeds ours up speeds it up too
             "dense": lambda: plain.step("dense"),
+            "dense, memory kept": lambda: kept.step("dense, memory kept"),  # what utils.memory alone buys
         }
         if options.engine == "mxnet":  # which takes one thread unless it is told otherwise
             installed, other = worker("mxnet", {"OMP_NUM_THREADS": "1"}), worker("pytorch")
