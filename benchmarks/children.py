@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.errors import UserError
+from utils.memory import peak_memory
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,7 +19,6 @@ _ROOT = Path(__file__).resolve().parent.parent
 def told_by(module: str, *words: object, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What ``python -m module words...`` reports of itself with :func:`report`.
 
-    Keep the calling process small: Linux counts its peak, at the moment it starts another, into that other's.
     ``UserError`` when the process fails; what it said on stderr is passed on.
     """
     command = [sys.executable, "-m", module, *map(str, words)]
@@ -39,5 +38,4 @@ def report(**facts: Any) -> None:
 
 def peak() -> float:
     """The peak of this process's resident memory, in GiB."""
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, KiB on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+    return peak_memory() / 2**30

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import resource
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from utils.engine import thread_count
+from utils.memory import peak_memory
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,7 +27,7 @@ def provenance(engine_versions: Mapping[str, str], device: str) -> dict[str, Any
         "machine": f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} CPUs",
         "git_commit": commit,
         "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
-        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "peak_memory_mib": round(peak_memory() / 2**20, 1),
     }
 
 
