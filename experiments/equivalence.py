@@ -26,7 +26,7 @@ from utils.arguments import option, parser_for, real
 from utils.engine import ENGINES
 from utils.errors import UserError, guarded
 
-MARGIN = 0.003  # NDCG@100: less than the standard error of any published test set
+MARGIN = 0.003  # NDCG@100: about the standard error of the published ML-20M test (0.0021)
 LEVEL = 0.05
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from utils.models import MODELS
 from utils.options import RunOptions
@@ -88,7 +88,3 @@ class PlateauSchedule:
         if self.stalled > self.patience:
             self.lr *= self.factor
             self.stalled = 0
-
-    def as_record(self) -> dict[str, float]:
-        """All of it, as plain numbers, to be saved and given back to the constructor."""
-        return asdict(self)
