@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from pytorch_impl.runtime import torch
 from utils.batches import Batch
 
-# Compressed sparse rows, the input of the network, (M, I): where each row begins, columns, values.
-SparseRows = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+# Compressed sparse rows: where each row begins, int64; the columns, int64, and values of the entries.
+Rows = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+# The input of the network, (M, I), by user; and its transpose, by item, which the gradient of its first layer reads.
+SparseRows = tuple[Rows, Rows]
 
 
 class Clicks(NamedTuple):
@@ -31,6 +34,11 @@ def to_device(batch: Batch, device: torch.device, dtype: torch.dtype) -> Clicks:
     def sent(array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(device, dtype if array.dtype.kind == "f" else None)
 
-    matrix = (sent(batch.indptr), sent(batch.indices), sent(batch.values))
+    by_user = csr_matrix((batch.values, batch.indices, batch.indptr), shape=(batch.n_users, batch.n_items))
+    by_item = by_user.T.tocsr()
+    matrix = (
+        (sent(batch.indptr), sent(batch.indices), sent(batch.values)),
+        (sent(by_item.indptr.astype(np.int64)), sent(by_item.indices.astype(np.int64)), sent(by_item.data)),
+    )
     positions = sent(np.stack([batch.rows, batch.indices]))
     return Clicks(matrix, positions, tuple(sent(array) for array in batch.noise))

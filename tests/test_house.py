@@ -12,7 +12,11 @@ from utils.engine import ENGINES, engine_obstacle
 ROOT = Path(__file__).resolve().parent.parent
 TWINS = ("pytorch_impl", "mxnet_impl")
 FLOORS = {"utils": 0, "data_prep": 1, "pytorch_impl": 2, "mxnet_impl": 2, "experiments": 3}
-FORCED_BY_A_FRAMEWORK = {"forward", "hybrid_forward", "_decay_groups", "_step", "_shrink", "_penalty"}
+FORCED_BY_A_FRAMEWORK = {
+    *("forward", "hybrid_forward", "Linear"),  # layers.py
+    *("_SparseProduct", "_BlockedProduct", "_gathered"),  # layers.py, PyTorch: products with gradients of their own
+    *("_decay_groups", "_step", "_shrink", "_penalty"),  # optimizers.py
+}
 
 
 def names_in_order(path):

@@ -33,7 +33,7 @@ class MultDAE(HybridBlock):
         ``noise``: masks of the encoder, masks of the decoder, as training draws them; or none.
         """
         n = self.encoder.n_masks
-        code = F.tanh(self.encoder(matrix, *noise[:n]))
+        code = F.Activation(self.encoder(matrix, *noise[:n]), act_type="tanh")
         return self.decoder(code, *noise[n:]), F.zeros_like(F.sum(code, axis=1))
 
     def encode(self, matrix: SparseRows) -> mx.nd.NDArray:
