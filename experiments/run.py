@@ -15,7 +15,7 @@ from experiments.provenance import provenance
 from experiments.records import BEST_WEIGHTS, RunFolder
 from experiments.training import Training, test
 from utils.arguments import parsed, parser_for
-from utils.engine import ENGINES, Trainer, load_engine
+from utils.engine import ENGINES, Trainer, check_precision, load_engine
 from utils.errors import guarded
 from utils.options import RunOptions
 from utils.results import rebuild
@@ -55,6 +55,7 @@ def run(engine: str, options: RunOptions) -> Path:
     ``KeyboardInterrupt`` when the user stopped it, its state saved.
     """
     options = options.resolved()
+    check_precision(engine, options)
     data = data_of(options)
     run_id = options.run_id(engine, data.fingerprint)
     with RunFolder(Path(options.log_dir) / "runs" / run_id) as folder:

@@ -35,13 +35,14 @@ class Linear(nn.Linear):
 
     The library behind PyTorch's CPU products takes half as long again for ``x @ weight.T`` with tens of thousands of
     outputs than for the two products of its gradient, which have as many operations; in blocks it does not.
+    In mixed precision the products are in bfloat16, what goes in and out is float32.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``x @ weight.T + bias``, ``(M, out)``."""
-        if self.out_features <= BLOCK or x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-            return super().forward(x)
-        return _BlockedProduct.apply(x, self.weight, self.bias)
+        if self.out_features > BLOCK and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
+            return _BlockedProduct.apply(x, self.weight, self.bias)
+        return super().forward(x).to(x.dtype)  # from bfloat16 in mixed precision
 
 
 class Tower(nn.Module):

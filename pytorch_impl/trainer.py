@@ -27,7 +27,8 @@ class Trainer:
     def __init__(self, options: RunOptions, n_items: int) -> None:
         self.device = device_of(options.device)
         self.eval_batch_size = options.eval_batch_size
-        self.dtype = getattr(torch, options.precision)
+        self.mixed = options.precision == "mixed"
+        self.dtype = torch.float32 if self.mixed else getattr(torch, options.precision)
         self.network = network_class(options.model)(options, n_items).to(self.device, self.dtype)
         self.load_weights(draw_weights(self.shapes(), options.seed))
         self.optimizer = build_optimizer({name: p for name, p, _ in self.network.named()}, options)
@@ -113,7 +114,8 @@ class Trainer:
         self.optimizer.load_state(state)
 
     def _losses(self, clicks: Clicks, n_users: int) -> tuple[torch.Tensor, torch.Tensor]:
-        logits, kl = self.network(clicks.matrix, *clicks.noise)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
+            logits, kl = self.network(clicks.matrix, *clicks.noise)
         return -click_log_likelihood(logits, clicks.positions).sum() / n_users, kl.mean()
 
     def _evaluation(self, fold_in: csr_matrix) -> Iterator[tuple[Batch, Clicks]]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from utils.models import MODELS
 from utils.options import RunOptions
+from utils.prefetch import ahead
 from utils.randomness import Purpose, dropout_mask, stream
 
 
@@ -65,13 +67,17 @@ def training_batches(clicks: csr_matrix, options: RunOptions, epoch: int, first_
     """The batches of one epoch (counted from 1): every user once, in an order drawn for the epoch.
 
     ``clicks`` is the binary training matrix ``(users, items)``; ``options`` are resolved; ``first_step`` skips the
-    batches before it, as a resumed run does.
+    batches before it, as a resumed run does. Each batch has random streams of its own, so ``options.prefetch``
+    threads draw them ahead without changing one.
     """
     order = stream(options.seed, Purpose.ORDER, epoch).permutation(clicks.shape[0])
-    for step in range(first_step, steps_per_epoch(len(order), options.batch_size)):
+
+    def drawn(step: int) -> Batch:
         begin = step * options.batch_size
-        batch = plain_batch(clicks[order[begin : begin + options.batch_size]])
-        yield with_noise(batch, options, epoch, step)
+        return with_noise(plain_batch(clicks[order[begin : begin + options.batch_size]]), options, epoch, step)
+
+    steps = range(first_step, steps_per_epoch(len(order), options.batch_size))
+    return ahead((partial(drawn, step) for step in steps), options.prefetch)
 
 
 def with_noise(batch: Batch, options: RunOptions, epoch: int, step: int) -> Batch:

@@ -15,6 +15,7 @@ from scipy.sparse import csr_matrix
 
 from utils.batches import Batch
 from utils.errors import UserError
+from utils.options import RunOptions
 from utils.platform_check import mxnet_obstacle
 
 
@@ -22,7 +23,7 @@ from utils.platform_check import mxnet_obstacle
 class EngineEntry:
     """An engine by name (also that of its extra in ``setup.py``): its package here, the module it needs, its titles.
 
-    ``dl_frame`` is what the published results call it.
+    ``dl_frame`` is what the published results call it; ``precisions`` are the ``RunOptions.precision`` it has.
     """
 
     name: str
@@ -30,11 +31,12 @@ class EngineEntry:
     framework: str
     title: str
     dl_frame: str
+    precisions: tuple[str, ...]
 
 
 ENGINES = {
-    "pytorch": EngineEntry("pytorch", "pytorch_impl", "torch", "PyTorch", "Pytorch"),
-    "mxnet": EngineEntry("mxnet", "mxnet_impl", "mxnet", "MXNet", "Mxnet"),
+    "pytorch": EngineEntry("pytorch", "pytorch_impl", "torch", "PyTorch", "Pytorch", ("float32", "float64", "mixed")),
+    "mxnet": EngineEntry("mxnet", "mxnet_impl", "mxnet", "MXNet", "Mxnet", ("float32", "float64")),
 }
 
 
@@ -120,6 +122,16 @@ def engine_obstacle(name: str) -> str | None:
         command = f"{sys.executable} -m pip install -c constraints.txt -e '.[{name}]'"
         return f"{ENGINES[name].title} is not installed; run: {command}"
     return None
+
+
+def check_precision(name: str, options: RunOptions) -> None:
+    """Raise ``UserError`` when the engine ``name`` does not compute in the precision of ``options``."""
+    entry = ENGINES[name]
+    if options.precision not in entry.precisions:
+        raise UserError(
+            f"--precision {options.precision}: the {entry.title} engine has only {' and '.join(entry.precisions)}; "
+            f"take one of them, or another engine"
+        )
 
 
 def load_engine(name: str, threads: int | None = None) -> Any:

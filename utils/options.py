@@ -114,13 +114,20 @@ class RunOptions:
 
     init_from: str | None = option(None, _RUN, "start from these weights, of either engine, instead of drawn ones")
     precision: str = option(
-        "float32", _RUN, "arithmetic of the network; float64 is for checking it", choices=("float32", "float64")
-    )
+        "float32", _RUN,
+        "arithmetic of the network; float64 is for checking it; mixed: training takes its dense products in bfloat16, "
+        "the weights and all else stay float32 (PyTorch only)",
+        choices=("float32", "float64", "mixed"),
+    )  # fmt: skip
     seed: int = option(1, _RUN, "seed of weights, order, dropout and noise", integer(0))
     device: str = option("cpu", _RUN, "cpu, cuda or cuda:N", _device)
     threads: int | None = option(
         None, _RUN, "CPU threads (default: all of this machine's)", integer(1), affects_result=False
     )
+    prefetch: int | None = option(
+        None, _RUN, "threads that draw batches ahead (default: 0 on a CPU, 4 on a GPU)", integer(0),
+        affects_result=False,
+    )  # fmt: skip
     log_dir: str = option("results", _RUN, "folder of the results", affects_result=False)
     save_results: bool = option(False, _RUN, "keep the best weights beside the results", affects_result=False)
 
@@ -142,8 +149,13 @@ class RunOptions:
         annealing = self._annealing()
         return dataclasses.replace(
             self, q_dims=q_dims, dropout_enc=dropout_enc, dropout_dec=dropout_dec, annealing=annealing,
-            constant_anneal=annealing == "constant",
+            constant_anneal=annealing == "constant", prefetch=self._prefetch(),
         )  # fmt: skip
+
+    def _prefetch(self) -> int:
+        if self.prefetch is not None:
+            return self.prefetch
+        return 0 if self.device == "cpu" else 4  # a CPU has no time to spare while it trains
 
     def _annealing(self) -> str:
         if self.constant_anneal and self.annealing not in ("relative", "constant"):
