@@ -30,8 +30,8 @@ def to_device(batch: Batch, device: mx.Context, dtype: str) -> Clicks:
     def sent(array: np.ndarray) -> mx.nd.NDArray:
         return mx.nd.array(array, ctx=device, dtype=dtype if array.dtype.kind == "f" else array.dtype)
 
-    shape = (batch.n_users, batch.n_items)
-    rows = (batch.values, batch.indices, batch.indptr)
-    matrix = mx.nd.sparse.csr_matrix(rows, shape=shape, ctx=device, dtype=dtype)
+    by_user = batch.network_input
+    rows = (by_user.data, by_user.indices, by_user.indptr)
+    matrix = mx.nd.sparse.csr_matrix(rows, shape=by_user.shape, ctx=device, dtype=dtype)
     positions = sent(np.stack([batch.rows, batch.indices]).astype(np.int32))
     return Clicks(matrix, positions, tuple(sent(array) for array in batch.noise))

@@ -34,11 +34,10 @@ def to_device(batch: Batch, device: torch.device, dtype: torch.dtype) -> Clicks:
     def sent(array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(device, dtype if array.dtype.kind == "f" else None)
 
-    by_user = csr_matrix((batch.values, batch.indices, batch.indptr), shape=(batch.n_users, batch.n_items))
-    by_item = by_user.T.tocsr()
-    matrix = (
-        (sent(batch.indptr), sent(batch.indices), sent(batch.values)),
-        (sent(by_item.indptr.astype(np.int64)), sent(by_item.indices.astype(np.int64)), sent(by_item.data)),
-    )
+    def rows(matrix: csr_matrix) -> Rows:
+        return sent(matrix.indptr.astype(np.int64)), sent(matrix.indices.astype(np.int64)), sent(matrix.data)
+
+    by_user = batch.network_input
+    matrix = rows(by_user), rows(by_user.T.tocsr())
     positions = sent(np.stack([batch.rows, batch.indices]))
     return Clicks(matrix, positions, tuple(sent(array) for array in batch.noise))

@@ -54,6 +54,16 @@ def test_input_dropout_zeroes_half_and_doubles_the_rest():
     assert 0.45 < (ratio == 0).mean() < 0.55
 
 
+@pytest.mark.parametrize("dropped", [0.0, 0.5, 0.9])
+def test_the_networks_input_is_every_value_but_the_zeros(dropped):
+    clicks = random_clicks(40, 60, 0.1)
+    batch = next(training_batches(clicks, dataclasses.replace(OPTIONS, dropout_enc=(dropped, 0.0)), 1))
+    matrix = batch.network_input
+    np.testing.assert_array_equal(matrix.toarray(), dense(batch))
+    assert matrix.nnz == (batch.values != 0).sum() <= len(batch.values) == clicks.nnz
+    assert (matrix.nnz < clicks.nnz) == (dropped > 0)
+
+
 def test_noise_is_what_the_model_asks_for_and_evaluation_has_none():
     clicks = random_clicks(40, 50, 0.2)
     everywhere = {"dropout_enc": (0.5, 0.1), "dropout_dec": (0.2, 0.3)}

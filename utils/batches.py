@@ -50,6 +50,13 @@ class Batch:
         """The user (row of the batch) of each click, int64 ``(n,)``."""
         return np.repeat(np.arange(self.n_users), np.diff(self.indptr))
 
+    @property
+    def network_input(self) -> csr_matrix:
+        """``values`` in their places, float32 ``(M, I)``; what dropout made zero is left out, and costs nothing."""
+        kept = self.values != 0
+        indptr = np.concatenate([[0], np.cumsum(kept)])[self.indptr]
+        return csr_matrix((self.values[kept], self.indices[kept], indptr), shape=(self.n_users, self.n_items))
+
 
 def plain_batch(clicks: csr_matrix) -> Batch:
     """The rows of ``clicks`` as a batch without dropout or noise, L2-normalised, as at evaluation."""
