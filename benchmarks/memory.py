@@ -5,8 +5,8 @@
 
 A run is a fresh process that does what the main script does: loads prepared data (synthetic, 116,677 training users by
 20,108 items, about 8 million clicks, each with a rating and a time; 10,000 users to validate, 10,000 to test), trains
-the last few steps of an epoch, evaluates in batches of 2,000, saves its state, tests the best weights. The peak is the
-operating system's (``getrusage``), the framework's own code included.
+the last few steps of an epoch, evaluates, saves its state, tests the best weights. The peak is the process's own
+(``utils.memory.peak_memory``), the framework's code included.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _STARS = np.arange(1, 11) / 2
 _SHARES = np.array([1.2, 3.4, 1.4, 7.2, 4.4, 21.5, 11.0, 27.8, 7.6, 14.5])  # half of all above 3.5, as there
 _ROWS = 1 << 21  # written at once
 _WORDS, _POOL = 20_000, 4_000_000
-_LEVEL = 3  # of gzip: half the time of its default to write, and no other to read (within 10 %)
+_LEVEL = 3  # of gzip: quicker to write than its default
 _SYLLABLES = [
     "a",
     "an",

@@ -1,7 +1,7 @@
 """One engine's training steps, timed on demand: ``python -m benchmarks.step_worker ENGINE SHAPE MODEL BATCH``.
 
-Reads names of steps on stdin (``floor``, ``dense``, ``dense, memory kept``, ``ours``), does that step once and answers
-with its seconds.
+Reads names of steps on stdin (``floor``, ``dense``, ``dense, memory kept``, ``ours``, ``ours, mixed``), does that step
+once and answers with its seconds.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from scipy.sparse import csr_matrix
 
@@ -53,6 +54,7 @@ def main(engine: str, shape: str, model: str, batch: str) -> None:
         "dense": lambda: dense.dense_step(options, clicks),
         "dense, memory kept": lambda: keep_freed_memory() or dense.dense_step(options, clicks),
         "ours": lambda: our_step(engine, options, clicks),
+        "ours, mixed": lambda: our_step(engine, replace(options, precision="mixed"), clicks),
     }
     print("ready", file=answers, flush=True)
     for line in sys.stdin:

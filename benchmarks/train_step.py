@@ -109,6 +109,9 @@ def measure(options: StepOptions, model: str) -> dict[str, np.ndarray]:
             "dense": lambda: plain.step("dense"),
             "dense, memory kept": lambda: kept.step("dense, memory kept"),  # what utils.memory alone buys
         }
+        if "mixed" in ENGINES[options.engine].precisions:
+            mixed = worker(options.engine)
+            calls["ours, mixed"] = lambda: mixed.step("ours, mixed")
         if options.engine == "mxnet":  # which takes one thread unless it is told otherwise
             installed, other = worker("mxnet", {"OMP_NUM_THREADS": "1"}), worker("pytorch")
             calls["dense as installed"] = lambda: installed.step("dense")

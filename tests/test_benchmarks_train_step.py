@@ -51,3 +51,4 @@ def test_both_kinds_of_steps_run(engine, capsys):
     out = capsys.readouterr().out
     assert "over the floor" in out
     assert ("dense as installed" in out) == (engine == "mxnet")
+    assert ("ours, mixed" in out) == (engine == "pytorch")
