@@ -10,11 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from data_prep import PreparedData, find_prepared
+from experiments.deviations import DeviantTraining
 from experiments.interchange import load_weights, save_weights
 from experiments.provenance import provenance
 from experiments.records import BEST_WEIGHTS, RunFolder
 from experiments.training import Training, test
 from utils.arguments import parsed, parser_for
+from utils.deviations import deviations_of, shared_deviations
 from utils.engine import ENGINES, Trainer, check_precision, load_engine
 from utils.errors import guarded
 from utils.options import RunOptions
@@ -75,7 +77,7 @@ def _train_and_record(engine: str, options: RunOptions, data: PreparedData, run_
     trainer = package.build(options, data.n_items)
     if options.init_from:
         trainer.load_weights(load_weights(options.init_from, options, data, trainer.shapes()))
-    training = Training(trainer, data, options, folder)
+    training = _training(engine, trainer, data, options, folder)
     training.run_to_the_end()
     metrics, per_user = test(training, data, options)
     head = {"run_id": run_id, "engine": engine, "dl_frame": ENGINES[engine].dl_frame, "dataset": options.dataset,
@@ -84,6 +86,7 @@ def _train_and_record(engine: str, options: RunOptions, data: PreparedData, run_
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seconds": training.seconds_before + time.perf_counter() - clock,
+        "deviations": sorted(deviations_of(options, engine)),
         **training.timing(),
         **provenance(package.describe(), options.device),
         "manifest": str(data.folder / "manifest.json"),
@@ -96,6 +99,12 @@ def _train_and_record(engine: str, options: RunOptions, data: PreparedData, run_
         f"test (best epoch {metrics['best_epoch']}): NDCG@100 {shown['n100']:.4f}  Recall@20 {shown['r20']:.4f}  "
         f"Recall@50 {shown['r50']:.4f}  loss {shown['loss']:.2f}  ->  {folder.path}"
     )
+
+
+def _training(engine: str, trainer: Trainer, data: PreparedData, options: RunOptions, folder: RunFolder) -> Training:
+    if deviations := shared_deviations(options, engine):
+        return DeviantTraining(trainer, data, options, folder, deviations)
+    return Training(trainer, data, options, folder)
 
 
 def train(engine: str, options: RunOptions) -> Trainer:

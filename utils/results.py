@@ -41,6 +41,7 @@ PUBLISHED_OPTIONS = tuple(
 
 _GROUP_OF = {field.name: field.metadata["group"] for field in dataclasses.fields(RunOptions)}
 _DECISIVE = [field.name for field in dataclasses.fields(RunOptions) if field.metadata.get("affects_result", True)]
+_DEFAULT = {field.name: field.default for field in dataclasses.fields(RunOptions)}
 #: The options that change a run's result, beyond those that only name its data (``data`` stands for them).
 DECISIVE_OPTIONS = tuple(name for name in _DECISIVE if name == "dataset" or _GROUP_OF[name] != _GROUP_OF["dataset"])
 _PREPARATION = tuple(name for name in _DECISIVE if name not in DECISIVE_OPTIONS)
@@ -203,7 +204,8 @@ def _sort_key(values: dict[str, Any]) -> tuple:
 
 
 def _option_values(options: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
-    values = {name: options.get(name) for name in _DECISIVE}
+    # An option that a run's record does not know came later than the run, which did as its default says.
+    values = {name: options.get(name, _DEFAULT[name]) for name in _DECISIVE}
     if metrics["beta"] is None:  # a model without beta: what was said of it had no part in the result
         values.update(dict.fromkeys(_BETA_OPTIONS, NOT_APPLICABLE))
     return values
