@@ -216,7 +216,7 @@ def test(training: Training, data: PreparedData, options: RunOptions) -> tuple[d
     """
     best, trainer = training.position.best, training.trainer
     trainer.load_weights(training.best_weights)
-    evaluation = trainer.evaluate(data.test_fold_in.binary(), RANKED_ITEMS, epoch=0)
+    evaluation = trainer.evaluate(data.test_fold_in.binary(), RANKED_ITEMS)
     values = per_user(evaluation.ranked, data.test_held_out.binary())
     means = {name: mean_and_error(values[name]) for name in METRICS}
     metrics = {

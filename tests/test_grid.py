@@ -235,7 +235,7 @@ def test_a_mistake_in_a_grid_is_one_line_naming_the_file(write_grid, capsys, tex
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--grid", "nosuch"], "there are annealing, defaults, liang2018, published, quick"),
+        (["--grid", "nosuch"], "there are annealing, annealing_to_one, defaults, liang2018, "),
         (["--grid", "nosuch.toml"], "no such grid"),
         (["--engines", "jax"], "expected a list such as pytorch,mxnet"),
         (["--seeds", "a"], "expected a list such as 1,2,3"),
