@@ -121,7 +121,7 @@ def _best_place(curves: Sequence[Curve]) -> tuple[float, float]:
 def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
     """What the vertical axis shows: everything but the climb of the first epochs, and room above for the labels."""
     shown = [curve.scores[curve.epochs > _CLIMB * curve.epochs[-1]] for curve in curves]
-    low = min(scores.min() for scores in shown)
+    low = min(*(scores.min() for scores in shown), *(curve.scores[curve.best] for curve in curves))
     high = max(curve.scores.max() for curve in curves)
     height = max(high - low, 1e-3)
     return low - 0.05 * height, high + _ROOM * height

@@ -103,7 +103,9 @@ def _write_results(places: Iterable[str], used: Sequence[Run], path: Path) -> Pa
     """Write the rows of ``used`` as they stand in their tables: data set, model, widths, cap, then all else."""
     ordered = sorted(used, key=lambda run: (reading_order(run), run["run_id"]))
     order = {run["run_id"]: place for place, run in enumerate(ordered)}
-    rows = {row["run_id"]: row for place in places for row in cells(place) if row.get("run_id") in order}
+    rows: dict[str, dict[str, str]] = {}
+    for row in (row for place in places for row in cells(place) if row.get("run_id") in order):
+        rows.setdefault(row["run_id"], row)  # of a run that stands in two tables the first counts, as in the tables
     with written_whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()

@@ -49,7 +49,8 @@ def effects_table(effects: Sequence[Effect], notes: Sequence[str]) -> Table:
     """What each deviation costs: NDCG@100 with it and without it, all else equal."""
     shared, varying = shared_and_varying([effect.pair.options for effect in effects])
     varying = [name for name in varying if name not in ("profile", "deviations")]
-    rows = [_effect_row(effect, varying) for effect in effects]
+    one_model = len({effect.pair.options["p_dims"] for effect in effects}) == 1
+    rows = [_effect_row(effect, varying, one_model) for effect in effects]
     header = (
         "deviation", "of", "framework", "setting", "without", "with", "difference (error)", "over seeds", "p",
         "best epoch", "seeds",
@@ -156,7 +157,7 @@ def _difference(cell: Cell) -> tuple[str, str]:
     return _with_error(found.mean, found.error), p_text(found.p)
 
 
-def _effect_row(effect: Effect, varying: Sequence[str]) -> tuple[str, ...]:
+def _effect_row(effect: Effect, varying: Sequence[str], one_model: bool) -> tuple[str, ...]:
     pair, found = effect.pair, difference(effect.pair)
     scores = [_mean(pair.over_seeds(side, "n100"), 4) for side in (WITHOUT, WITH)]
     epochs = [_mean(pair.over_seeds(side, "best_epoch"), 0) for side in (WITHOUT, WITH)]
@@ -164,7 +165,7 @@ def _effect_row(effect: Effect, varying: Sequence[str]) -> tuple[str, ...]:
     span = f"{_signed(found.per_seed.min())} to {_signed(found.per_seed.max())}" if several else "-"
     return (
         ", ".join(effect.names), f"{'+' if effect.added else '-'} {effect.profile}", ENGINES[effect.engine].title,
-        ", ".join(setting(pair.options, varying)[1:]), *scores, _with_error(found.mean, found.error), span,
+        ", ".join(setting(pair.options, varying)[one_model:]), *scores, _with_error(found.mean, found.error), span,
         p_text(found.p), " / ".join(epochs), str(len(pair.seeds)),
     )  # fmt: skip
 

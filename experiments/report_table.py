@@ -38,16 +38,17 @@ class Table:
 
     def text(self) -> str:
         """The table for a terminal."""
-        parts = [self.title, self._tabulated("simple"), *(textwrap.fill(note, _WIDTH) for note in self.notes)]
-        return "\n\n".join(part for part in parts if part)
+        return "\n\n".join([self.title, *self._body("simple")])
 
     def markdown(self) -> str:
         """The table for a document, without its title."""
-        return "\n\n".join(part for part in (self._tabulated("pipe"), *self.notes) if part)
+        return "\n\n".join(self._body("pipe"))
+
+    def _body(self, form: str) -> list[str]:
+        table = [self._tabulated(form)] if self.rows else []
+        return [*table, *(textwrap.fill(note, _WIDTH, break_long_words=False) for note in self.notes)]
 
     def _tabulated(self, form: str) -> str:
-        if not self.rows:
-            return ""
         align = ["left" if side == "l" else "right" for side in self.align]
         text = tabulate(self.rows, self.header, form, disable_numparse=True, colalign=align)
         return "\n".join(line.rstrip() for line in text.splitlines())
