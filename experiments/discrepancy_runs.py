@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,19 +73,18 @@ class Effect:
 
 def usable(runs: Iterable[Run]) -> list[Run]:
     """The runs of this project's own vae, in reading order; what is not known of an older run has its default."""
-    defaults = {field.name: field.default for field in dataclasses.fields(RunOptions)}
+    defaults = {"profile": "paper", "deviations": "[]"}
     known = []
     for run in runs:
         if engine_of(run) is None or run["model"] != "vae" or not run.get("run_id"):
             continue
-        told = {name: run.get(name) for name in ("profile", "deviations")}
-        known.append({**run, **{name: defaults[name] for name, value in told.items() if is_blank(value)}})
+        known.append({**run, **{name: value for name, value in defaults.items() if is_blank(run.get(name))}})
     return sorted(known, key=reading_order)
 
 
 def in_force(run: Run) -> frozenset[str]:
     """The deviations under which a run of :func:`usable` was computed."""
-    names = tuple(name for name in option_text(run["deviations"] or "").split(",") if name)
+    names = tuple(name for name in option_text(run["deviations"]).split(",") if name)
     return deviations_of(RunOptions(profile=run["profile"], deviations=names), engine_of(run))
 
 

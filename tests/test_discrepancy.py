@@ -181,6 +181,7 @@ def test_a_table_older_than_profiles_is_of_the_papers(tmp_path):
         writer.writerows(rows)
     (cell,) = core(runs_in(tmp_path))
     assert cell.profile == "paper"
+    assert "deviations" not in tables_of(tmp_path)["core"].notes[0]
 
 
 # --- numbers
