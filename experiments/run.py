@@ -79,7 +79,7 @@ def _train_and_record(engine: str, options: RunOptions, data: PreparedData, run_
         trainer.load_weights(load_weights(options.init_from, options, data, trainer.shapes()))
     training = _training(engine, trainer, data, options, folder)
     training.run_to_the_end()
-    metrics, per_user = test(training, data, options)
+    metrics, per_user, lists = test(training, data, options)
     head = {"run_id": run_id, "engine": engine, "dl_frame": ENGINES[engine].dl_frame, "dataset": options.dataset,
             "data": data.fingerprint, "model": options.model, "status": "finished"}  # fmt: skip
     about = {
@@ -93,7 +93,7 @@ def _train_and_record(engine: str, options: RunOptions, data: PreparedData, run_
     }
     if options.save_results:
         save_weights(folder.path / BEST_WEIGHTS, training.best_weights, options, data, run_id)
-    folder.finish({**head, **metrics}, per_user, about)
+    folder.finish({**head, **metrics}, per_user, lists, about)
     shown = metrics["test"]
     folder.log(
         f"test (best epoch {metrics['best_epoch']}): NDCG@100 {shown['n100']:.4f}  Recall@20 {shown['r20']:.4f}  "

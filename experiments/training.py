@@ -209,10 +209,14 @@ class Training:
         self.folder.log(f"going on from epoch {self.position.epoch}, step {self.position.step}")
 
 
-def test(training: Training, data: PreparedData, options: RunOptions) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Test the best weights of a training that is over: the run's metrics, and the per-user arrays behind them.
+def test(
+    training: Training, data: PreparedData, options: RunOptions
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Test the best weights of a training that is over: the run's metrics, the figures of each user, the lists.
 
-    The loss is at the beta of the weights tested, over all test users; a metric is over those with something held out.
+    The loss is at the beta of the weights tested, over all test users; a metric is over those with something held out,
+    and so are the arrays: ``user``, their rows of the test matrix, beside each figure, and beside ``items``, int32
+    ``(users, RANKED_ITEMS)``, what was recommended to them, best first, padded with -1.
     """
     best, trainer = training.position.best, training.trainer
     trainer.load_weights(training.best_weights)
@@ -233,10 +237,14 @@ def test(training: Training, data: PreparedData, options: RunOptions) -> tuple[d
         "test_se": {name: error for name, (_, error) in means.items()},
         "test_users": len(values["user"]),
     }
-    of_users = values["user"]
-    arrays = {"user": of_users.astype(np.int32), "nll": evaluation.nll[of_users], "kl": evaluation.kl[of_users]}
-    arrays = {**arrays, **{name: values[name] for name in METRICS}}
-    return metrics, {name: array if name == "user" else array.astype(np.float32) for name, array in arrays.items()}
+    of_users, user = values["user"], {"user": values["user"].astype(np.int32)}
+    figures = {
+        "nll": evaluation.nll[of_users],
+        "kl": evaluation.kl[of_users],
+        **{name: values[name] for name in METRICS},
+    }
+    figures = {name: array.astype(np.float32) for name, array in figures.items()}
+    return metrics, user | figures, user | {"items": evaluation.ranked[of_users].astype(np.int32)}
 
 
 def _under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -393,7 +393,7 @@ def scripted(options, tmp_path, places, deviations, **more):
     with RunFolder(tmp_path / "run") as folder:
         training = DeviantTraining(trainer, data, options, folder, frozenset(deviations))
         training.run_to_the_end()
-        metrics, _ = judged(training, data, options)
+        metrics, *_ = judged(training, data, options)
     return training, metrics
 
 
