@@ -21,6 +21,7 @@ from utils.files import write_json
 from utils.metrics import METRICS
 from utils.options import RunOptions
 from utils.results_table import as_text, parse_table
+from utils.run_arrays import read_lists, read_per_user
 
 THE_STUDYS_COLUMNS = [
     "model", "loss", "r20", "dataset", "lr_patience", "lr", "early_stop_patience", "lr_scheduler", "best_epoch",
@@ -330,7 +331,7 @@ def test_numbers_survive_the_text(values):
 
 def test_per_user_figures_are_read_back(tmp_path):
     users = per_user_values(6)
-    read = results.read_per_user(write_run(tmp_path, per_user=users))
+    read = read_per_user(write_run(tmp_path, per_user=users))
     assert read.keys() == users.keys()
     for name, values in users.items():
         np.testing.assert_array_equal(read[name], values)
@@ -377,5 +378,5 @@ def test_missing_or_damaged_per_user_figures_are_one_line(tmp_path, damage, said
     path = write_run(tmp_path) / "per_user.npz"
     damage(path)
     with pytest.raises(UserError, match=said) as raised:
-        results.read_per_user(path.parent)
+        read_per_user(path.parent)
     assert str(path) in str(raised.value)

@@ -1,0 +1,51 @@
+"""Numbers as the report prints them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from experiments.comparison_text import p_text, short_number, small_number
+
+__all__ = ["decimals", "interval", "metric", "p_text", "seconds", "share", "short_number", "signed", "spread"]
+
+
+def decimals(value: float, places: int) -> str:
+    """``value`` with ``places`` decimals as the papers print it; ``-`` where it is not known."""
+    return "-" if math.isnan(value) else short_number(f"{value:.{places}f}")
+
+
+def metric(value: float, error: float = math.nan) -> str:
+    """A ranking metric, in brackets its standard error: ``.4683 (.0198)``."""
+    return decimals(value, 4) if math.isnan(error) else f"{decimals(value, 4)} ({decimals(error, 4)})"
+
+
+def spread(values: np.ndarray, places: int = 4) -> str:
+    """Mean ± standard deviation of the values that are known; the value alone where there is one."""
+    told = values[~np.isnan(values)]
+    if not len(told):
+        return "-"
+    mean = decimals(float(told.mean()), places)
+    return f"{mean} ± {decimals(float(told.std(ddof=1)), places)}" if len(told) > 1 else mean
+
+
+def signed(value: float, error: float = math.nan) -> str:
+    """A difference of metrics with its sign, in brackets its standard error; what is tiny keeps its magnitude."""
+    text = small_number(value, "n100", 4, "+")
+    return text if math.isnan(error) else f"{text} ({small_number(error, 'n100', 4)})"
+
+
+def interval(low: float, high: float) -> str:
+    """``-.0012 to +.0031``; ``-`` where it is not known."""
+    return "-" if math.isnan(low) else f"{signed(low)} to {signed(high)}"
+
+
+def share(value: float) -> str:
+    """A share in per cent: ``38.2 %``."""
+    return "-" if math.isnan(value) else f"{100 * value:.3g} %"
+
+
+def seconds(value: float) -> str:
+    """Seconds with three digits."""
+    return "-" if math.isnan(value) else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
