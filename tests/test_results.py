@@ -380,3 +380,38 @@ def test_missing_or_damaged_per_user_figures_are_one_line(tmp_path, damage, said
     with pytest.raises(UserError, match=said) as raised:
         read_per_user(path.parent)
     assert str(path) in str(raised.value)
+
+
+# --- lists
+
+
+def write_lists(folder, **arrays):
+    path = folder / "lists.npz"
+    np.savez(path, **{"user": np.arange(2), "items": np.zeros((2, 3), dtype=np.int32), **arrays})
+    return path
+
+
+def test_lists_are_read_back(tmp_path):
+    items = np.array([[3, 1, -1], [0, 2, 4]], dtype=np.int32)
+    write_lists(tmp_path, user=np.array([1, 5], dtype=np.int32), items=items)
+    users, read = read_lists(tmp_path)
+    assert users.tolist() == [1, 5]
+    np.testing.assert_array_equal(read, items)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: None, "no such file"),
+        (lambda folder: (folder / "lists.npz").write_bytes(b"PK\x03\x04 cut off"), "damaged"),
+        (lambda folder: write_lists(folder, user=np.arange(3)), "damaged"),
+        (lambda folder: write_lists(folder, items=np.zeros(2, dtype=np.int32)), "damaged"),
+        (lambda folder: write_lists(folder, items=np.zeros((2, 3))), "damaged"),
+        (lambda folder: np.savez(folder / "lists.npz", user=np.arange(2)), "damaged"),
+    ],
+)
+def test_missing_or_damaged_lists_are_one_line(tmp_path, damage, said):
+    damage(tmp_path)
+    with pytest.raises(UserError, match=said) as raised:
+        read_lists(tmp_path)
+    assert str(tmp_path / "lists.npz") in str(raised.value)

@@ -11,6 +11,8 @@ import numpy as np
 
 from utils.errors import UserError, one_line
 
+PER_USER_FILE, LISTS_FILE = "per_user.npz", "lists.npz"
+
 _DAMAGE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError)
 
 
@@ -24,7 +26,7 @@ def read_per_user(run_folder: str | os.PathLike) -> dict[str, np.ndarray]:
     Raises:
         UserError: the file is missing or damaged.
     """
-    path = Path(run_folder) / "per_user.npz"
+    path = Path(run_folder) / PER_USER_FILE
     arrays = _read(path, "the run there has not finished, or its files were removed")
     shapes = {array.shape for array in arrays.values()}
     if "user" not in arrays or len(shapes) != 1 or len(next(iter(shapes))) != 1:
@@ -42,7 +44,7 @@ def read_lists(run_folder: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         UserError: the file is missing (runs older than it have none) or damaged.
     """
-    path = Path(run_folder) / "lists.npz"
+    path = Path(run_folder) / LISTS_FILE
     arrays = _read(path, "the run is older than this file, or its files were removed")
     user, items = arrays.get("user"), arrays.get("items")
     whole = user is not None and items is not None and user.ndim == 1 and items.ndim == 2 and len(user) == len(items)

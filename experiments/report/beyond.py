@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from utils.beyond_accuracy import (
 )
 from utils.errors import UserError, one_line
 from utils.metrics import mean_and_error
-from utils.run_arrays import read_lists
+from utils.run_arrays import LISTS_FILE, read_lists
 
 _LENGTHS = (20, 100)  # of the lists looked at: what a page shows, and all that is stored
 
@@ -43,8 +44,11 @@ class Beyond:
 def beyond_accuracy(settings: Sequence[Setting], data_dir: str) -> Beyond:
     """Look at the lists of the best setting of each framework and model, means over its runs."""
     _, varying = shared_and_varying([found.options for found in settings])
-    records, used, notes = [], [], []
+    records, used, notes, without = [], [], [], []
     for found in contenders(settings):
+        if not all((Path(run["folder"] or ".") / LISTS_FILE).is_file() for run in found.runs):
+            without.append(f"{found.model} in {found.framework}")
+            continue
         try:
             data = prepared(found.runs, data_dir)
             figures = [_of_run(run, data) for run in found.runs]
@@ -56,6 +60,8 @@ def beyond_accuracy(settings: Sequence[Setting], data_dir: str) -> Beyond:
         about = {"model": found.model, "framework": found.framework, "setting": found.words(varying)}
         records.append({**about, **means, "seeds": len(found.runs)})
         used += found.runs
+    if without:
+        notes.append(f"No stored lists ({LISTS_FILE}; older runs have none): {', '.join(without)}.")
     return Beyond(records, used, notes)
 
 
@@ -72,15 +78,15 @@ def beyond_table(found: Beyond, name: str) -> ReportTable:
     ]
     caption = (
         "From the stored lists of the test users, means over the seeds. Coverage: share of the items that stand in at "
-        "least one list; Gini: of how often items are shown, 0 all alike, 1 one only; popularity: the mean over lists of "
-        "the share of training users who clicked what is shown. Head, middle and tail: the items by training clicks, a "
-        "third of all clicks each; NDCG@100 counts their held-out items alone (standard error over users, mean over seeds)."
+        "least one list; Gini: of how often items are shown, 0 all alike, 1 one only; popularity: the mean over lists "
+        "of the share of training users who clicked what is shown. Head, middle and tail: the items by training "
+        "clicks, a third of all clicks each; NDCG@100 counts their held-out items alone (standard error over users)."
     )
     return ReportTable(name, "Beyond accuracy", caption, columns, found.records, found.runs, found.notes)
 
 
 def _of_run(run: Run, data: PreparedData) -> dict[str, float]:
-    """What one run's lists are like. Raises ``UserError`` without lists, ``IndexError`` where they are of other data."""
+    """What one run's lists are like. ``UserError`` without lists, ``IndexError`` with those of other data."""
     users, lists = read_lists(run["folder"])
     clicks = np.bincount(data.train.indices, minlength=data.n_items)
     if lists.size and lists.max() >= data.n_items:

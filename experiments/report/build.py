@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +16,9 @@ from experiments.report.beyond import beyond_accuracy, beyond_table
 from experiments.report.comparisons import frameworks_table, models_table, verdict
 from experiments.report.data import data_table
 from experiments.report.parts import ReportTable, Section
-from experiments.report.settings import best_run, contenders, known, settings_of
+from experiments.report.settings import best_run, by_validation, contenders, known, merit, settings_of
 from experiments.report.tables import best_table, likelihood_table, runs_table, seeds_table
-from experiments.report.text import metric
+from experiments.report.text import counted, metric
 from experiments.settings_text import shared_and_varying
 from utils.errors import UserError
 
@@ -59,37 +60,41 @@ def sections(frames: Sequence[pd.DataFrame], source: Source) -> list[Section]:
 def _of_dataset(
     dataset: str, runs: Sequence[Run], pairs: Sequence[Pair], figures: pd.DataFrame, source: Source
 ) -> Section:
+    name = re.sub(r"[^\w.-]+", "-", dataset)  # of files and of places in the page
     settings = settings_of(runs)
-    frameworks = frameworks_table(pairs, source.margin, f"{dataset}-frameworks-test")
+    frameworks = frameworks_table(pairs, source.margin, f"{name}-frameworks-test")
     beyond = beyond_accuracy(settings, source.data_dir)
     parts = [
-        of.frameworks_figure(pairs, source.margin, f"{dataset}-frameworks"),
+        of.frameworks_figure(pairs, source.margin, f"{name}-frameworks"),
         frameworks,
-        of.quintiles_figure(settings, source.data_dir, f"{dataset}-quintiles"),
-        models_table(settings, f"{dataset}-models"),
-        of.annealing_figure(settings, f"{dataset}-annealing"),
-        of.time_figure(settings, f"{dataset}-time"),
-        of.widths_figure(settings, f"{dataset}-widths"),
-        of.losses_figure(runs, f"{dataset}-losses"),
-        of.bands_figure(beyond, f"{dataset}-bands"),
-        beyond_table(beyond, f"{dataset}-beyond"),
-        seeds_table(settings, f"{dataset}-seeds"),
-        likelihood_table(runs, figures, f"{dataset}-likelihoods"),
+        of.quintiles_figure(settings, source.data_dir, f"{name}-quintiles"),
+        models_table(settings, f"{name}-models"),
+        of.annealing_figure(settings, f"{name}-annealing"),
+        of.time_figure(settings, f"{name}-time"),
+        of.widths_figure(settings, f"{name}-widths"),
+        of.losses_figure(runs, f"{name}-losses"),
+        of.bands_figure(beyond, f"{name}-bands"),
+        beyond_table(beyond, f"{name}-beyond"),
+        seeds_table(settings, f"{name}-seeds"),
+        likelihood_table(runs, figures, f"{name}-likelihoods"),
     ]
-    return Section(dataset, dataset, _findings(runs, frameworks), parts)
+    return Section(name, dataset, _findings(runs, frameworks), parts)
 
 
 def _findings(runs: Sequence[Run], frameworks: ReportTable) -> list[str]:
     """What is found of a data set, a sentence each."""
     _, varying = shared_and_varying(runs)
-    best = max(contenders(settings_of(runs)), key=lambda found: float(found.values("n100").mean()))
+    best = max(contenders(settings_of(runs)), key=merit)
     run = best_run(best)
     where = f" in {best.framework}" if best.framework else ""
     score = metric(float(run["n100"]), float(run.get("n100_se", float("nan"))))
-    found = [f"{len(runs)} runs of {len(settings_of(runs))} settings. Best: {best.words(varying)}{where}, NDCG@100 {score}."]
+    of_what = f"{counted(len(runs), 'run')} of {counted(len(settings_of(runs)), 'setting')}"
+    chosen = "on the validation users" if by_validation(best) else "on the test users"
+    found = [f"{of_what}. Best {chosen}: {best.words(varying)}{where}, test NDCG@100 {score}."]
     if rows := frameworks.records:
         equal = sum(verdict(row, "users") == "equal" for row in rows)
+        within = f"within {rows[0]['margin']:g} NDCG@100"
         found.append(
-            f"PyTorch and MXNet: {equal} of {len(rows)} settings equal within {rows[0]['margin']:g} NDCG@100 over users."
+            f"PyTorch and MXNet: {equal} of {counted(len(rows), 'setting')} shown to be equal {within}, over users."
         )
     return found

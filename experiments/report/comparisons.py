@@ -43,9 +43,9 @@ def models_table(settings: Sequence[Setting], name: str) -> ReportTable:
         notes.append("One model only in each framework: nothing to compare.")
     caption = (
         "The best setting of each model (on the validation users), in pairs: mean difference over the common seeds, in "
-        "brackets its standard error, paired over users; p of the paired t-test and of Wilcoxon's signed-rank test (users "
-        f"without a difference left out), each corrected by Holm for the {len(records)} rows. Stars, of the corrected "
-        "t-test: * p < .05, ** p < .01, *** p < .001."
+        "brackets its standard error, paired over users; p of the paired t-test and of Wilcoxon's signed-rank test "
+        f"(users without a difference left out), each corrected by Holm for the {len(records)} rows. Stars, of the "
+        "corrected t-test: * p < .05, ** p < .01, *** p < .001."
     )
     columns = [
         Column("models", "l", lambda row: f"{row['first']} - {row['second']}"),
@@ -85,13 +85,13 @@ def frameworks_table(pairs: Sequence[Pair], margin: float, name: str) -> ReportT
         if users is None:
             notes.append(f"{words}: without the figures of each user (per_user.npz) nothing is known over users.")
         records.append(_framework_record(words, first, second, users, margin))
-    several = "; one seed says nothing over seeds" if any(len(pair.seeds) == 1 for pair in pairs) else ""
     caption = (
-        f"NDCG@100, {_DIFFERENCE}. Equal: two one-sided t-tests (Schuirmann 1987) rule out a difference of {margin:g} or "
-        f"more at {100 * LEVEL:g} %; the interval is the one that belongs to them (90 %). p of the difference: paired "
-        "t-test; a difference that is not significant is not yet an agreement."
+        f"NDCG@100, {_DIFFERENCE}, in brackets the standard error, paired over users; p: paired t-test of the same. "
+        f"Equal: two one-sided t-tests (Schuirmann 1987) rule out a difference of {margin:g} or more at "
+        f"{100 * LEVEL:g} %; the intervals are those that belong to them. "
+        "A difference that is not significant is not yet an agreement."
     )
-    if several:
+    if any(len(pair.seeds) == 1 for pair in pairs):
         notes.append("A setting that ran from one seed says nothing over seeds.")
     if not pairs:
         notes.append("No setting was run by both frameworks from the same seed.")

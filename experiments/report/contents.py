@@ -12,7 +12,7 @@ import pandas as pd
 
 from experiments.annealing import Curve, annealing_curves
 from experiments.pairs import Pair, Run, engine_of, error_and_p, number, user_differences
-from experiments.report.settings import Setting, by_validation
+from experiments.report.settings import Setting, merit
 from experiments.report.statistics import quintiles
 from experiments.settings_text import setting, shared_and_varying
 from utils.engine import ENGINES
@@ -106,16 +106,17 @@ def time_content(settings: Sequence[Setting]) -> tuple[dict[str, list[TimeCurve]
 def width_content(settings: Sequence[Setting]) -> tuple[dict[str, list[Point]], list[Run], list[str]]:
     """NDCG@100 of every setting against the width of the first decoder layer, by model."""
     panels: dict[str, list[Point]] = {}
-    used, notes = [], []
+    used: list[Run] = []
     for found in _ours(settings):
         width = int(found.options["p_dims"].strip("[]").split(",")[0])
         scores, errors = found.values("n100"), found.values("n100_se")
         point = Point(found.model, _engine(found), width, float(scores.mean()), np.nan, float(errors.mean()))
         panels.setdefault(found.model, []).append(point)
         used += found.runs
-    for model, points in panels.items():
-        if len({point.x for point in points}) == 1:
-            notes.append(f"{model}: one width only was run, so there is no trend to see.")
+    alone = [model for model, points in panels.items() if len({point.x for point in points}) == 1]
+    if len(alone) == len(panels):
+        return {}, [], ["Each model was run in one width only: there is no trend to see."]
+    notes = [f"{', '.join(alone)}: one width only was run."] if alone else []
     return panels, used, notes
 
 
@@ -124,7 +125,7 @@ def loss_content(runs: Sequence[Run]) -> tuple[dict[str, list[Point]], list[Run]
     told = [run for run in runs if engine_of(run) and not np.isnan(number(run.get("loss")))]
     panels = {
         title: [
-            Point(run["model"], engine_of(run), number(run["loss"]), number(run[name]), np.nan, number(run.get(f"{name}_se")))
+            Point(run["model"], engine_of(run), number(run["loss"]), number(run[name]))
             for run in told
         ]
         for name, title in (("n100", "NDCG@100"), ("r20", "Recall@20"), ("r50", "Recall@50"))
@@ -135,7 +136,7 @@ def loss_content(runs: Sequence[Run]) -> tuple[dict[str, list[Point]], list[Run]
 
 
 def framework_content(pairs: Sequence[Pair]) -> tuple[list[tuple[Point, Point]], list[Run], list[str]]:
-    """Each seed that both frameworks ran: its two scores with their errors, and its difference with the paired error."""
+    """Each seed that both frameworks ran: its scores with their errors, its difference with the paired one."""
     _, varying = shared_and_varying([pair.options for pair in pairs])
     found, used, missing = [], [], 0
     first, second = ENGINES
@@ -214,5 +215,5 @@ def _fullness(group: Sequence[Setting]) -> tuple[Any, ...]:
     """Prefers what both frameworks ran, from most seeds, nearest to the defaults, best on the validation users."""
     cap = group[0].options["anneal_cap"]
     told, _ = shared_and_varying([group[0].options])
-    score = np.mean([found.values("val_n100" if by_validation(found) else "n100").mean() for found in group])
-    return len(group), sum(len(found.runs) for found in group), -len(told), cap == NOT_APPLICABLE, float(score)
+    score = max(merit(found) for found in group)
+    return len(group), sum(len(found.runs) for found in group), -len(told), cap == NOT_APPLICABLE, score

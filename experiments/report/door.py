@@ -1,13 +1,12 @@
 """The report of whatever runs exist: one page, its figures as SVG and PNG, its tables as CSV and LaTeX.
 
-    python -m experiments.report                                          # results -> results/report/index.html
-    python -m experiments.report --results DIR published.csv --dataset movielens --out DIR/report --open
-    python -m experiments.report --only movielens-100k-time --out docs    # that figure's or table's files alone
+python -m experiments.report                                          # results -> results/report/index.html
+python -m experiments.report --results DIR published.csv --dataset movielens --out DIR/report --open
+python -m experiments.report --only movielens-100k-time --out docs    # that figure's or table's files alone
 """
 
 from __future__ import annotations
 
-import sys
 import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,5 +58,3 @@ def beside(results: str) -> Path:
     """Where the report of ``results`` goes unless told otherwise: ``report`` in their folder."""
     place = Path(results)
     return (place if place.is_dir() else place.parent) / "report"
-
-

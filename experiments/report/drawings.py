@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from experiments.annealing import Curve
 from experiments.annealing_figure import annealing_panel, limits
-from experiments.plot_style import COLOURS, FAINT, INK, LINES, MARKERS, model_colour, new_figure
+from experiments.plot_style import COLOURS, FAINT, LINES, MARKERS, model_colour, new_figure
 from experiments.report.contents import Point, Quintile, TimeCurve
 from experiments.report.statistics import stars
 from utils.beyond_accuracy import BANDS
@@ -51,7 +51,8 @@ def draw_time(content: Mapping[str, Sequence[TimeCurve]], narrow: bool) -> Figur
         axes.set_xlim(0, longest / unit * 1.02)
         axes.set_xlabel(f"{name} of training and evaluation")
         axes.set_ylabel("validation NDCG@100")
-        _name_engines(axes, {curve.engine for curve in curves}, lambda engine, curves=curves: _best_time(curves, engine))
+        engines = {curve.engine for curve in curves}
+        _name_engines(axes, engines, lambda engine, curves=curves: _best_time(curves, engine))
     return figure
 
 
@@ -76,7 +77,7 @@ def draw_widths(content: Mapping[str, Sequence[Point]], narrow: bool) -> Figure:
         axes.set_xticks([], minor=True)
         axes.set_xlabel("width of the first decoder layer")
         axes.set_ylabel("test NDCG@100")
-        _name_engines(axes, {point.engine for point in points})
+        _head_engines(axes, {point.engine for point in points})
     return figure
 
 
@@ -84,17 +85,17 @@ def draw_losses(content: Mapping[str, Sequence[Point]], narrow: bool) -> Figure:
     """A panel per metric: the metric against the test loss, a mark per run."""
     figure, panels = _panels(len(content), narrow, 3.2)
     for axes, (title, points) in zip(panels, content.items(), strict=True):
-        for point in points:
+        for point in sorted(points, key=lambda point: list(ENGINES).index(point.engine)):
             hollow = point.model == "dae"
             size = MARKERS[point.engine]["markersize"]
             axes.plot(
-                point.x, point.y, _MARKS.get(point.model, "^"), markersize=size * 0.9, alpha=0.85, markeredgewidth=1.2,
+                point.x, point.y, _MARKS.get(point.model, "^"), markersize=size * 0.9, markeredgewidth=1.2,
                 color=COLOURS[point.engine], markerfacecolor="none" if hollow else COLOURS[point.engine],
             )  # fmt: skip
         axes.set_title(title)
-        axes.set_xlabel("test loss")
+        axes.set_xlabel("test loss  (● vae, □ dae)")
         axes.margins(0.1)
-        _name_engines(axes, {point.engine for point in points}, row=0.0)
+        _head_engines(axes, {point.engine for point in points})
     return figure
 
 
@@ -113,12 +114,13 @@ def draw_frameworks(content: tuple[Sequence[tuple[Point, Point]], float], narrow
     room = max(0.15 * (max(values) - min(values)), 2 * np.nanmax([at.y_error for at, _ in pairs] + [0.001]))
     ends = min(values) - room, max(values) + room
     left.plot(ends, ends, color=FAINT, linewidth=0.9, zorder=1)
-    left.set(xlim=ends, ylim=ends, aspect="equal", xlabel=f"{titles[1]}, test NDCG@100", ylabel=f"{titles[0]}, test NDCG@100")
+    left.set(xlim=ends, ylim=ends, aspect="equal")
+    left.set(xlabel=f"{titles[1]}, test NDCG@100", ylabel=f"{titles[0]}, test NDCG@100")
     left.set_title("Score")
-    left.text(ends[1], ends[1], "equal ", color=INK, fontsize=8, ha="right", va="top", rotation=45, rotation_mode="anchor")
-    for place, (model, y) in enumerate(zip(models, (0.97, 0.9, 0.83), strict=False)):
-        left.text(0.03, y, f"{'●■▲'[min(place, 2)] if False else ''}{model}", transform=left.transAxes, va="top",
-                  color=model_colour(model, models), fontweight="bold")  # fmt: skip
+    left.annotate("equal", (ends[0], ends[0]), (20, 9), textcoords="offset points", fontsize=8, rotation=45)
+    for place, model in enumerate(models):
+        left.text(0.03, 0.97 - 0.07 * place, model, transform=left.transAxes, va="top", fontweight="bold",
+                  color=model_colour(model, models))  # fmt: skip
     _differences(right, pairs, margin, models)
     right.set_title(f"Difference, {titles[0]} - {titles[1]}")
     return figure
@@ -133,7 +135,9 @@ def _differences(axes: Axes, pairs: Sequence[tuple[Point, Point]], margin: float
     furthest = max(abs(apart.y) + np.nan_to_num(apart.y_error) for _, apart in pairs)
     top = 1.35 * max(furthest, margin)
     axes.set(xlim=(-0.7, len(pairs) - 0.3), ylim=(-top, top), xticks=[], ylabel="NDCG@100")
-    axes.text(0.99, margin, f"margin {margin:g}", transform=axes.get_yaxis_transform(), fontsize=8, ha="right", va="bottom")
+    largest = max(abs(apart.y) for _, apart in pairs)
+    axes.text(0.98, 0.02, f"largest difference {largest:.1g}, grey: margin {margin:g}", transform=axes.transAxes,
+              fontsize=8, ha="right", va="bottom")  # fmt: skip
     groups: dict[str, list[int]] = {}
     for place, (at, _) in enumerate(pairs):
         groups.setdefault(at.words, []).append(place)
@@ -208,14 +212,18 @@ def _panels(count: int, narrow: bool, height: float, share_y: bool = False) -> t
     return figure, list(axes[:count])
 
 
-def _name_engines(
-    axes: Axes, engines: set[str], about: Callable[[str], str] = lambda engine: "", row: float = 0.03
-) -> None:
-    """Name each framework in its colour, in the lower right corner, where learning curves and their like are not."""
-    lines = [engine for engine in reversed(ENGINES) if engine in engines]
-    for place, engine in enumerate(lines):
-        axes.text(0.98, row + 0.03 + 0.075 * place, f"{ENGINES[engine].title}{about(engine)}", transform=axes.transAxes,
+def _name_engines(axes: Axes, engines: set[str], about: Callable[[str], str] = lambda engine: "") -> None:
+    """Name each framework in its colour, in the lower right corner, where learning curves are not."""
+    for place, engine in enumerate(engine for engine in reversed(ENGINES) if engine in engines):
+        axes.text(0.98, 0.06 + 0.075 * place, f"{ENGINES[engine].title}{about(engine)}", transform=axes.transAxes,
                   ha="right", va="bottom", fontsize=8, fontweight="bold", color=COLOURS[engine])  # fmt: skip
+
+
+def _head_engines(axes: Axes, engines: set[str]) -> None:
+    """Name each framework in its colour above the panel, where points may be anywhere in it."""
+    for place, engine in enumerate(engine for engine in reversed(ENGINES) if engine in engines):
+        axes.annotate(ENGINES[engine].title, (1, 1), (-48 * place, 5), textcoords="offset points", ha="right",
+                      xycoords="axes fraction", fontsize=8, fontweight="bold", color=COLOURS[engine])  # fmt: skip
 
 
 def _best_time(curves: Sequence[TimeCurve], engine: str) -> str:

@@ -16,12 +16,9 @@ def write(figure: ReportFigure, folder: Path) -> list[Path]:
         return save(DRAWINGS[figure.drawing](figure.content, False), folder / figure.name)
 
 
-def texts(figure: ReportFigure) -> tuple[str, str]:
-    """The SVG of the figure, wide and narrow."""
-    found = []
-    for narrow in (False, True):
-        with style():
-            stream = io.StringIO()
-            DRAWINGS[figure.drawing](figure.content, narrow).savefig(stream, format="svg", metadata={"Date": None})
-            found.append(stream.getvalue())
-    return found[0], found[1]
+def narrow(figure: ReportFigure) -> str:
+    """The SVG of the figure as a phone shows it."""
+    with style():
+        stream = io.StringIO()
+        DRAWINGS[figure.drawing](figure.content, True).savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from experiments.comparison_text import framework_title
-from experiments.pairs import OPTIONS, Pair, Run, number, reading_order, seed_of, str_or_number
+from experiments.pairs import OPTIONS, Pair, Run, engine_of, number, reading_order, seed_of, str_or_number
 from experiments.published import is_blank
 from experiments.settings_text import setting
 from utils.deviations import PROFILES
+from utils.engine import ENGINES
 from utils.run_arrays import read_per_user
 
 #: What a run older than the profiles, or of another table, did without saying so.
@@ -60,12 +61,16 @@ class Setting:
 
 def known(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
     """The runs that have a result, in reading order, and a line for each that has none (one that diverged, say)."""
-    kept, notes = [], []
+    kept, left_out = [], []
     for run in runs:
         if np.isnan(number(run.get("n100"))):
-            notes.append(f"{run.get('run_id') or 'a run'} has no NDCG@100 and is left out.")
+            left_out.append(run)
         else:
             kept.append({**run, **{name: value for name, value in _DEFAULTS.items() if is_blank(run.get(name))}})
+    named = [run["run_id"] for run in left_out if run.get("run_id")]
+    notes = [f"{run_id} has no NDCG@100 and is left out." for run_id in named]
+    if nameless := len(left_out) - len(named):
+        notes.append(f"{nameless} without NDCG@100 left out.")
     return sorted(kept, key=reading_order), notes
 
 
@@ -81,7 +86,7 @@ def settings_of(runs: Iterable[Run]) -> list[Setting]:
         )
         for key, group in groups.items()
     ]
-    return sorted(found, key=lambda found: reading_order(found.options))
+    return sorted(found, key=lambda found: (reading_order({**found.options, "dl_frame": ""}), _place(found)))
 
 
 def contenders(settings: Sequence[Setting]) -> list[Setting]:
@@ -98,6 +103,11 @@ def contenders(settings: Sequence[Setting]) -> list[Setting]:
 def best_run(found: Setting) -> Run:
     """The run of a setting that was best on the validation users (on the test users where these are not known)."""
     return max(found.runs, key=_score)
+
+
+def merit(found: Setting) -> float:
+    """The mean score of a setting on the validation users (on the test users where not all of these are known)."""
+    return float(np.mean(found.values("val_n100" if by_validation(found) else "n100")))
 
 
 def by_validation(found: Setting) -> bool:
@@ -129,9 +139,13 @@ def _option(run: Run, name: str) -> Any:
     return "" if is_blank(run.get(name)) else run[name]
 
 
+def _place(found: Setting) -> int:
+    engine = engine_of(found.options)
+    return list(ENGINES).index(engine) if engine else len(ENGINES)
+
+
 def _merit(found: Setting) -> tuple[bool, float]:
-    scores = found.values("val_n100" if by_validation(found) else "n100")
-    return found.options["profile"] == next(iter(PROFILES)), float(np.mean(scores))
+    return found.options["profile"] == next(iter(PROFILES)), merit(found)
 
 
 def _score(run: Run) -> float:

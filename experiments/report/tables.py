@@ -1,4 +1,4 @@
-"""The tables of results: the best of each framework and model beside what is published, all runs, seeds, likelihoods."""
+"""The tables of results: the best runs beside what is published, all runs, over seeds, likelihoods."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from experiments.comparison_text import framework_title
 from experiments.pairs import Run, number, seed_of
 from experiments.published import OUR_PROTOCOL, is_blank
 from experiments.report.parts import Column, Record, ReportTable
-from experiments.report.settings import Setting, best_run, by_validation, contenders, settings_of
-from experiments.report.text import decimals, metric, seconds, spread
+from experiments.report.settings import Setting, best_run, contenders, merit, settings_of
+from experiments.report.text import decimals, metric, seconds
 from experiments.settings_text import option_text, setting, shared_and_varying
 
 _METRICS = {"n100": "NDCG@100", "r20": "Recall@20", "r50": "Recall@50"}
-_OURS = "this project"
+_OURS = "ours"
 _LIKELIHOODS = ("multinomial", "gaussian", "logistic")
 
 
@@ -33,21 +33,23 @@ def best_table(runs: Sequence[Run], figures: pd.DataFrame) -> ReportTable:
             used.append(best)
             scores = found.values("n100")
             over_seeds = {"mean": float(np.mean(scores)), "sd": _deviation(scores), "seeds": len(scores)}
-            records.append(_best_record(best, _OURS, found.words(varying), over_seeds))
+            records.append(_best_record(best, _source(best), found.words(varying), over_seeds))
+        if any(_source(run) != _OURS for run in of_dataset):  # the published figures themselves
+            continue
         records += [
             _best_record(row, row["source"], ", ".join(setting(row, [])), {})
             for row in _published_best(figures, dataset)
         ]
-    unsure = [f"{run['dataset']} {run['model']}" for run in used if is_blank(run.get("val_n100"))]
-    notes = [f"Chosen by the test users, validation scores are not known: {', '.join(unsure)}."] if unsure else []
+    unsure = list(dict.fromkeys(run["dataset"] for run in used if is_blank(run.get("val_n100"))))
+    notes = [f"Validation scores are not known, chosen by the test users: {', '.join(unsure)}."] if unsure else []
     caption = (
-        "The best run on the validation users of each data set, framework and model, in brackets the standard error over "
-        "test users; over seeds: mean ± standard deviation of its setting. Below, the best that is published under the "
-        "same protocol."
+        "The best run on the validation users of each data set, framework and model, in brackets the standard error "
+        "over test users; over seeds: mean ± standard deviation of its setting. Below, the best that is published "
+        "under the same protocol."
     )
     columns = [
-        _text("data set", "dataset"), _text("model", "model"), _text("framework", "framework"),
-        _text("by", "source"), _text("setting", "setting"),
+        _text("data set", "dataset"), _text("setting", "setting"), _text("framework", "framework"),
+        _text("by", "source"),
         *(_metric_column(title, name) for name, title in _METRICS.items()),
         Column("loss", "r", lambda row: decimals(row["loss"], 1)),
         Column("best epoch", "r", lambda row: decimals(row["best_epoch"], 0)),
@@ -121,7 +123,7 @@ def likelihood_table(runs: Sequence[Run], figures: pd.DataFrame, name: str) -> R
     if len({likelihood for likelihood, _, _ in found}) < 2:
         ran = next(iter(found))[0]
         return ReportTable(name, title, caption, [], [], [], [f"All runs are of the {ran} likelihood."])
-    best = {key: best_run(max(settings_of(of_key), key=_validated)) for key, of_key in found.items()}
+    best = {key: best_run(max(settings_of(of_key), key=merit)) for key, of_key in found.items()}
     published = figures[(figures["source"] == "liang2018") & (figures["dataset"] == runs[0]["dataset"])]
     rows = [(likelihood, model, _OURS, run) for (likelihood, model, _), run in best.items()]
     rows += [(*likelihood_of(row), row["source"], row) for row in published.to_dict("records")]
@@ -156,6 +158,10 @@ def _published_best(figures: pd.DataFrame, dataset: str) -> list[Run]:
     return list(best.values())
 
 
+def _source(run: Run) -> str:
+    return _OURS if is_blank(run.get("source")) else run["source"]
+
+
 def _best_record(run: Run, source: str, words: str, over_seeds: dict[str, Any]) -> dict[str, Any]:
     names = (*_METRICS, *(f"{name}_se" for name in _METRICS), "loss", "best_epoch")
     return {
@@ -163,10 +169,6 @@ def _best_record(run: Run, source: str, words: str, over_seeds: dict[str, Any]) 
         "setting": words, **{name: number(run.get(name)) for name in names}, "mean": np.nan, "sd": np.nan, "seeds": "",
         "run_id": run.get("run_id", ""), **over_seeds,
     }  # fmt: skip
-
-
-def _validated(found: Setting) -> float:
-    return float(np.mean(found.values("val_n100" if by_validation(found) else "n100")))
 
 
 def _deviation(values: np.ndarray) -> float:

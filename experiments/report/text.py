@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from experiments.comparison_text import p_text, short_number, small_number
 
-__all__ = ["decimals", "interval", "metric", "p_text", "seconds", "share", "short_number", "signed", "spread"]
+__all__ = ["counted", "decimals", "interval", "metric", "p_text", "seconds", "share", "short_number", "signed"]
 
 
 def decimals(value: float, places: int) -> str:
@@ -16,18 +14,14 @@ def decimals(value: float, places: int) -> str:
     return "-" if math.isnan(value) else short_number(f"{value:.{places}f}")
 
 
+def counted(n: int, what: str) -> str:
+    """``1 run``, ``12 runs``."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
 def metric(value: float, error: float = math.nan) -> str:
     """A ranking metric, in brackets its standard error: ``.4683 (.0198)``."""
     return decimals(value, 4) if math.isnan(error) else f"{decimals(value, 4)} ({decimals(error, 4)})"
-
-
-def spread(values: np.ndarray, places: int = 4) -> str:
-    """Mean ± standard deviation of the values that are known; the value alone where there is one."""
-    told = values[~np.isnan(values)]
-    if not len(told):
-        return "-"
-    mean = decimals(float(told.mean()), places)
-    return f"{mean} ± {decimals(float(told.std(ddof=1)), places)}" if len(told) > 1 else mean
 
 
 def signed(value: float, error: float = math.nan) -> str:

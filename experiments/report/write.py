@@ -99,10 +99,10 @@ def _figure(figure: ReportFigure, drawings: Any, out: Path) -> dict[str, Any]:
     if drawings is None:
         return empty | {"lacking": NO_MATPLOTLIB}
     files = drawings.write(figure, out / FIGURES)
-    wide, narrow = drawings.texts(figure)
+    (wide,) = (path for path in files if path.suffix == ".svg")
     return empty | {
-        "wide": inlined(wide, f"{figure.name}-wide", figure.caption),
-        "narrow": inlined(narrow, f"{figure.name}-narrow", figure.caption),
+        "wide": inlined(wide.read_text(encoding="utf-8"), f"{figure.name}-wide", figure.caption),
+        "narrow": inlined(drawings.narrow(figure), f"{figure.name}-narrow", figure.caption),
         "files": _links(files, out),
     }
 
