@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from experiments.annealing import Curve
 from experiments.annealing_figure import annealing_panel, limits
+from experiments.comparison_text import small_number
 from experiments.plot_style import COLOURS, FAINT, LINES, MARKERS, model_colour, new_figure
 from experiments.report.contents import Point, Quintile, TimeCurve
 from experiments.report.statistics import stars
@@ -136,8 +137,8 @@ def _differences(axes: Axes, pairs: Sequence[tuple[Point, Point]], margin: float
     top = 1.35 * max(furthest, margin)
     axes.set(xlim=(-0.7, len(pairs) - 0.3), ylim=(-top, top), xticks=[], ylabel="NDCG@100")
     largest = max(abs(apart.y) for _, apart in pairs)
-    axes.text(0.98, 0.02, f"largest difference {largest:.1g}, grey: margin {margin:g}", transform=axes.transAxes,
-              fontsize=8, ha="right", va="bottom")  # fmt: skip
+    text = f"largest difference {small_number(largest, 'n100', 4)}, grey: margin {margin:g}"
+    axes.text(0.98, 0.02, text, transform=axes.transAxes, fontsize=8, ha="right", va="bottom")
     groups: dict[str, list[int]] = {}
     for place, (at, _) in enumerate(pairs):
         groups.setdefault(at.words, []).append(place)
