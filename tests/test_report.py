@@ -309,7 +309,7 @@ def test_a_run_without_history_figures_or_lists(tmp_path, data_dir):
     (next((tmp_path / "runs").glob("*dae*pytorch*")) / "history.csv").write_text("epoch\n1\n")
     parts = drawn(tmp_path, data_dir)
     assert notes_of(parts["time"]).count("has no history") == 3
-    assert "nothing is known over users" in notes_of(parts["frameworks-test"])
+    assert "Nothing is known over users" in notes_of(parts["frameworks-test"])
     assert "no paired error" in notes_of(parts["frameworks"])
     assert "MXNet" in notes_of(parts["quintiles"])
     assert "per_user.npz" in notes_of(parts["models"])

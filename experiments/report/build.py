@@ -91,7 +91,7 @@ def _findings(runs: Sequence[Run], frameworks: ReportTable) -> list[str]:
     of_what = f"{counted(len(runs), 'run')} of {counted(len(settings_of(runs)), 'setting')}"
     chosen = "on the validation users" if by_validation(best) else "on the test users"
     found = [f"{of_what}. Best {chosen}: {best.words(varying)}{where}, test NDCG@100 {score}."]
-    if rows := frameworks.records:
+    if rows := [row for row in frameworks.records if verdict(row, "users") != "-"]:
         equal = sum(verdict(row, "users") == "equal" for row in rows)
         within = f"within {rows[0]['margin']:g} NDCG@100"
         found.append(

@@ -13,11 +13,12 @@ from experiments.pairs import Pair, Run, user_differences
 from experiments.report.parts import Column, Record, ReportTable
 from experiments.report.settings import Setting, contenders, side_by_side
 from experiments.report.statistics import holm, paired_tests, stars
-from experiments.report.text import decimals, interval, p_text, signed
+from experiments.report.text import decimals, interval, listed, p_text, signed
 from experiments.settings_text import setting, shared_and_varying
 from utils.engine import ENGINES
 
 _METRICS = {"n100": "NDCG@100", "r20": "Recall@20", "r50": "Recall@50"}
+_NO_USERS = "figures of each user (per_user.npz) missing or of other users"
 _DIFFERENCE = " - ".join(entry.title for entry in ENGINES.values())
 
 
@@ -25,20 +26,21 @@ def models_table(settings: Sequence[Setting], name: str) -> ReportTable:
     """The best settings of the models in pairs, within a framework: difference, error, t-test and Wilcoxon."""
     records: list[dict[str, Any]] = []
     used: list[Run] = []
-    notes: list[str] = []
+    without: dict[str, list[str]] = {"no seed in common": [], _NO_USERS: []}
     for first, second in model_pairs(settings):
         pair = side_by_side(first, second)
-        who = f"{first.model} and {second.model} in {first.framework or 'one table'}"
+        who = f"{first.model} and {second.model} in {first.framework or second.framework or 'no framework named'}"
         if pair is None:
-            notes.append(f"{who} share no seed, and are not compared.")
+            without["no seed in common"].append(who)
         elif not (differences := user_differences(pair)):
-            notes.append(f"{who}: the figures of each user (per_user.npz) are missing or of other users.")
+            without[_NO_USERS].append(who)
         else:
             used += [run for side in pair.runs.values() for seed in pair.seeds for run in side[seed]]
             records += [_model_record(first, second, pair, metric, differences[metric]) for metric in _METRICS]
     for test in ("t", "wilcoxon"):
         for record, corrected in zip(records, holm([record[f"{test}_p"] for record in records]), strict=True):
             record[f"{test}_holm"] = float(corrected)
+    notes = [f"Not compared, {why}: {listed(pairs, 'pair')}." for why, pairs in without.items() if pairs]
     if not records and not notes:
         notes.append("One model only in each framework: nothing to compare.")
     caption = (
@@ -77,13 +79,13 @@ def model_pairs(settings: Sequence[Setting]) -> list[tuple[Setting, Setting]]:
 def frameworks_table(pairs: Sequence[Pair], margin: float, name: str) -> ReportTable:
     """Each setting that both frameworks ran: the difference and the equivalence test, over users and over seeds."""
     _, varying = shared_and_varying([pair.options for pair in pairs])
-    records, notes = [], []
+    records, notes, without = [], [], []
     for pair in pairs:
         first, second = (pair.over_seeds(engine, "n100") for engine in ENGINES)
         words = ", ".join(setting(pair.options, varying))
         users = user_differences(pair).get("n100")
         if users is None:
-            notes.append(f"{words}: without the figures of each user (per_user.npz) nothing is known over users.")
+            without.append(words)
         records.append(_framework_record(words, first, second, users, margin))
     caption = (
         f"NDCG@100, {_DIFFERENCE}, in brackets the standard error, paired over users; p: paired t-test of the same. "
@@ -91,6 +93,8 @@ def frameworks_table(pairs: Sequence[Pair], margin: float, name: str) -> ReportT
         f"{100 * LEVEL:g} %; the intervals are those that belong to them. "
         "A difference that is not significant is not yet an agreement."
     )
+    if without:
+        notes.append(f"Nothing is known over users, {_NO_USERS}: {listed(without, 'setting')}.")
     if any(len(pair.seeds) == 1 for pair in pairs):
         notes.append("A setting that ran from one seed says nothing over seeds.")
     if not pairs:

@@ -76,7 +76,11 @@ def quintiles_figure(settings: Sequence[Setting], data_dir: str, name: str) -> R
     panels: dict[str, list[Quintile]] = {}
     used: list[Run] = []
     notes: list[str] = []
-    pairs = [two for two in model_pairs(settings) if tuple(found.model for found in two) == _QUINTILE_MODELS]
+    pairs = [
+        (first, second)
+        for first, second in model_pairs(settings)
+        if (first.model, second.model) == _QUINTILE_MODELS and first.options["dl_frame"] == second.options["dl_frame"]
+    ]
     for first, second in pairs:
         try:
             panels[first.framework], runs = _by_quintile(first, second, data_dir)

@@ -14,6 +14,7 @@ from experiments.published import is_blank
 from experiments.settings_text import setting
 from utils.deviations import PROFILES
 from utils.engine import ENGINES
+from utils.errors import UserError
 from utils.run_arrays import read_per_user
 
 #: What a run older than the profiles, or of another table, did without saying so.
@@ -128,6 +129,8 @@ def user_values(found: Setting, name: str) -> tuple[np.ndarray, np.ndarray]:
     Raises ``UserError`` where a run's ``per_user.npz`` is missing, damaged or lacks the figure, ``ValueError`` where
     the runs have different users.
     """
+    if not all(run.get("folder") for run in found.runs):
+        raise UserError("the runs' folders, which hold the figures of each user, are not beside the table")
     stored = [read_per_user(run["folder"]) for run in found.runs]
     users = stored[0]["user"]
     if any(name not in each or not np.array_equal(users, each["user"]) for each in stored):

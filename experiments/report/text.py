@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from experiments.comparison_text import p_text, short_number, small_number
 
-__all__ = ["counted", "decimals", "interval", "metric", "p_text", "seconds", "share", "short_number", "signed"]
+__all__ = [
+    "counted",
+    "decimals",
+    "interval",
+    "listed",
+    "metric",
+    "p_text",
+    "seconds",
+    "share",
+    "short_number",
+    "signed",
+]
 
 
 def decimals(value: float, places: int) -> str:
@@ -17,6 +29,12 @@ def decimals(value: float, places: int) -> str:
 def counted(n: int, what: str) -> str:
     """``1 run``, ``12 runs``."""
     return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def listed(names: Sequence[str], what: str, most: int = 4) -> str:
+    """``a; b; c``, and of many only how many more there are."""
+    more = len(names) - most
+    return "; ".join(names[:most]) + (f" and {counted(more, f'more {what}')}" if more > 0 else "")
 
 
 def metric(value: float, error: float = math.nan) -> str:
