@@ -90,4 +90,6 @@ def test_print_shows_the_wide_figures_on_white(page, browser):
     browser.call("Emulation.setEmulatedMedia", media="print")
     assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert browser.evaluate("document.querySelector('figure .wide').offsetHeight") > 100
+    browser.call("Emulation.setDeviceMetricsOverride", width=720, height=1000, deviceScaleFactor=1, mobile=False)
+    assert browser.evaluate("document.documentElement.scrollWidth") == 720, "as wide as A4"
     browser.call("Emulation.setEmulatedMedia", media="")

@@ -24,7 +24,10 @@ _ARCHITECTURES = 6  # panels of a figure that a reader can take in
 
 @dataclass(frozen=True)
 class Point:
-    """A run or a setting at a place: ``x``, ``y`` and their errors (NaN: not known), whose it is."""
+    """A run or a setting at a place: ``x``, ``y`` and their errors (NaN: not known), whose it is.
+
+    ``layers`` are those of its decoder; ``words`` what it is called.
+    """
 
     model: str
     engine: str
@@ -33,6 +36,7 @@ class Point:
     x_error: float = np.nan
     y_error: float = np.nan
     words: str = ""
+    layers: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,10 +112,10 @@ def width_content(settings: Sequence[Setting]) -> tuple[dict[str, list[Point]], 
     panels: dict[str, list[Point]] = {}
     used: list[Run] = []
     for found in _ours(settings):
-        width = int(found.options["p_dims"].strip("[]").split(",")[0])
+        widths = found.options["p_dims"].strip("[]").split(",")
         scores, errors = found.values("n100"), found.values("n100_se")
-        point = Point(found.model, _engine(found), width, float(scores.mean()), np.nan, float(errors.mean()))
-        panels.setdefault(found.model, []).append(point)
+        at = float(widths[0]), float(scores.mean()), np.nan, float(errors.mean())
+        panels.setdefault(found.model, []).append(Point(found.model, _engine(found), *at, layers=len(widths)))
         used += found.runs
     alone = [model for model, points in panels.items() if len({point.x for point in points}) == 1]
     if len(alone) == len(panels):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 
 from experiments.annealing import Curve
 from experiments.annealing_figure import annealing_panel, limits
-from experiments.comparison_text import small_number
+from experiments.comparison_text import short_number, small_number
 from experiments.plot_style import COLOURS, FAINT, LINES, MARKERS, model_colour, new_figure
 from experiments.report.contents import Point, Quintile, TimeCurve
 from experiments.report.statistics import stars
@@ -23,6 +24,8 @@ _NARROW = 3.75  # inches: 360 px of a phone's 390
 _WIDTHS = {1: 5.6, 2: 9.2}  # of a whole figure, by panels in a row; more have 10
 _WIDE = 10.0
 _ROW = 3  # panels at most side by side
+_FEW = 24  # runs that leave room for large marks
+_FAR = 0.5  # of the best score: a run below it would press all others together
 _MARKS = {"vae": "o", "dae": "s"}
 
 
@@ -62,13 +65,16 @@ def draw_widths(content: Mapping[str, Sequence[Point]], narrow: bool) -> Figure:
     figure, panels = _panels(len(content), narrow, 3.2, share_y=True)
     for axes, (model, points) in zip(panels, content.items(), strict=True):
         widths = sorted({point.x for point in points})
+        points = _without_far(axes, points)
+        usual = Counter(point.layers for point in points).most_common(1)[0][0]
         for place, engine in enumerate(ENGINES):
             own = [point for point in points if point.engine == engine]
             shift = 1 + 0.02 * (2 * place - 1)  # side by side where they agree
             for point in own:
                 axes.errorbar(point.x * shift, point.y, _known(point.y_error), fmt="o", color=COLOURS[engine],
                               markersize=4, elinewidth=0.8, alpha=0.75)  # fmt: skip
-            best = [(x * shift, max(point.y for point in own if point.x == x)) for x in sorted({p.x for p in own})]
+            alike = [point for point in own if point.layers == usual]
+            best = [(x * shift, max(point.y for point in alike if point.x == x)) for x in sorted({p.x for p in alike})]
             if len(best) > 1:
                 axes.plot(*zip(*best, strict=True), color=COLOURS[engine], **LINES[engine])
         axes.set_title(model)
@@ -86,11 +92,12 @@ def draw_losses(content: Mapping[str, Sequence[Point]], narrow: bool) -> Figure:
     """A panel per metric: the metric against the test loss, a mark per run."""
     figure, panels = _panels(len(content), narrow, 3.2)
     for axes, (title, points) in zip(panels, content.items(), strict=True):
-        for point in sorted(points, key=lambda point: list(ENGINES).index(point.engine)):
+        scale = 0.9 if len(points) <= _FEW else 0.6
+        for point in sorted(_without_far(axes, points), key=lambda point: list(ENGINES).index(point.engine)):
             hollow = point.model == "dae"
-            size = MARKERS[point.engine]["markersize"]
+            size = scale * MARKERS[point.engine]["markersize"]
             axes.plot(
-                point.x, point.y, _MARKS.get(point.model, "^"), markersize=size * 0.9, markeredgewidth=1.2,
+                point.x, point.y, _MARKS.get(point.model, "^"), markersize=size, markeredgewidth=1.2,
                 color=COLOURS[point.engine], markerfacecolor="none" if hollow else COLOURS[point.engine],
             )  # fmt: skip
         axes.set_title(title)
@@ -231,6 +238,16 @@ def _best_time(curves: Sequence[TimeCurve], engine: str) -> str:
     own = [float(curve.seconds[curve.best]) for curve in curves if curve.engine == engine]
     mean = float(np.mean(own))
     return f": best after {mean / 60:.3g} min" if mean > 300 else f": best after {mean:.3g} s"
+
+
+def _without_far(axes: Axes, points: Sequence[Point]) -> list[Point]:
+    """The points that are not far below the best; of the others the panel says how many there are, and where."""
+    bound = _FAR * max(point.y for point in points)
+    far = sorted(point.y for point in points if point.y < bound)
+    if far:
+        ends = dict.fromkeys(short_number(f"{score:.3f}") for score in (far[0], far[-1]))
+        axes.text(0.02, 0.02, f"not shown: {len(far)} at {'–'.join(ends)}", transform=axes.transAxes, fontsize=8)
+    return [point for point in points if point.y >= bound]
 
 
 def _known(error: float) -> float | None:

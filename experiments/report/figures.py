@@ -44,7 +44,7 @@ def widths_figure(settings: Sequence[Setting], name: str) -> ReportFigure:
     content, runs, notes = contents.width_content(settings)
     caption = (
         "Test NDCG@100 of every setting against the width of the first decoder layer, the latent one; bars: standard "
-        "error over users, means over the seeds. The line joins the best setting of each width."
+        "error over users, means over the seeds. The line joins the best of each width, of decoders as deep as most."
     )
     return ReportFigure(name, "Widths", caption, "widths", content, runs, notes)
 
