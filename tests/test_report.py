@@ -43,7 +43,7 @@ def run_main(capsys, *argv):
 
 def parts_of(results, data_dir):
     """Every figure and table by name, the data set's name left out."""
-    found = sections([read(str(results))], Source((str(results),), str(data_dir), 0.003))
+    found = sections([read(str(results))], Source((str(results),), str(data_dir)))
     return {part.name.removeprefix("tastes-"): part for section in found for part in section.parts}
 
 
@@ -348,7 +348,7 @@ def test_a_run_without_a_score_is_named_and_left_out(tmp_path, data_dir):
     write_full_run(tmp_path, data_dir)
     diverged = write_full_run(tmp_path, data_dir, seed=2)
     edit_metrics(diverged, n100=None)
-    found = sections([read(str(tmp_path))], Source((str(tmp_path),), str(data_dir), 0.003))
+    found = sections([read(str(tmp_path))], Source((str(tmp_path),), str(data_dir)))
     assert found[0].findings == [f"{diverged.name} has no NDCG@100 and is left out."]
     assert len(drawn(tmp_path, data_dir)["runs"].records) == 1
 
@@ -446,6 +446,12 @@ def test_the_main_job_ends_with_the_report_and_survives_its_failure(monkeypatch,
     monkeypatch.setattr(main_job.report, "main", fails)
     main_job._report(Settled)
     assert capsys.readouterr().err == "no report: Jinja2 is not installed\n"
+
+
+def test_the_command_of_a_part_says_whatever_is_not_the_default():
+    assert Source(("results",), "data").command("runs") == "python -m experiments.report --results results --only runs"
+    given = Source(("a b", "c"), "d", 0.01, "x").command("x-time")
+    assert given.endswith("--results 'a b' c --only x-time --data_dir d --dataset x --margin 0.01")
 
 
 def test_every_table_shows_something_of_each_record(grid, data_dir):

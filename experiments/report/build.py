@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from experiments.equivalence import MARGIN
 from experiments.pairs import Pair, Run, distinct_runs, pair_up
 from experiments.published import published
 from experiments.report import figures as of
@@ -25,16 +26,22 @@ from utils.errors import UserError
 
 @dataclass(frozen=True)
 class Source:
-    """Where a report comes from: the tables as they were named, the data, the margin of the equivalence test."""
+    """Where a report comes from: the tables as they were named, the data, the margin of the equivalence test.
+
+    ``dataset`` is the only one told, or None.
+    """
 
     results: Sequence[str]
     data_dir: str
-    margin: float
+    margin: float = MARGIN
+    dataset: str | None = None
 
     def command(self, name: str) -> str:
         """The command that writes the part ``name`` again."""
         words = ["python", "-m", "experiments.report", "--results", *self.results, "--only", name]
         words += ["--data_dir", self.data_dir] if self.data_dir != "data" else []
+        words += ["--dataset", self.dataset] if self.dataset else []
+        words += ["--margin", f"{self.margin:g}"] if self.margin != MARGIN else []
         return shlex.join(words)
 
 

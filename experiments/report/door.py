@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is a file; expected a folder")
     frames = of_dataset([read(path) for path in given.results], given.dataset)
-    source = Source(tuple(given.results), given.data_dir, given.margin)
+    source = Source(tuple(given.results), given.data_dir, given.margin, given.dataset)
     found = sections(frames, source)
     if given.only:
         print("written: " + ", ".join(map(str, write_parts(found, out, given.only))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -33,7 +34,7 @@ def draw_annealing(content: Mapping[str, Sequence[Curve]], narrow: bool) -> Figu
     """A panel per architecture: NDCG@100 against the epoch, beta above."""
     figure, panels = _panels(len(content), narrow, 3.7)
     for axes, (title, curves) in zip(panels, content.items(), strict=True):
-        axes.set_title(title, pad=34)
+        axes.set_title(_wrapped(title), pad=34)
         annealing_panel(axes, curves)
         axes.set_ylim(limits(curves))
         axes.set_ylabel("validation NDCG@100")
@@ -51,7 +52,7 @@ def draw_time(content: Mapping[str, Sequence[TimeCurve]], narrow: bool) -> Figur
             axes.plot(curve.seconds / unit, curve.scores, color=COLOURS[curve.engine], **line)
             at = curve.seconds[curve.best] / unit, curve.scores[curve.best]
             axes.plot(*at, "o", color=COLOURS[curve.engine], markeredgecolor="white", **MARKERS[curve.engine])
-        axes.set_title(title)
+        axes.set_title(_wrapped(title))
         axes.set_xlim(0, longest / unit * 1.02)
         axes.set_xlabel(f"{name} of training and evaluation")
         axes.set_ylabel("validation NDCG@100")
@@ -252,6 +253,11 @@ def _without_far(axes: Axes, points: Sequence[Point]) -> list[Point]:
 
 def _known(error: float) -> float | None:
     return None if math.isnan(error) else error
+
+
+def _wrapped(words: str) -> str:
+    """In lines that a narrow panel has room for."""
+    return textwrap.fill(words, 44)
 
 
 def _broken(words: str) -> str:
