@@ -22,7 +22,8 @@ from data_prep.options import FORMAT_VERSION, PROTOCOL, DataOptions
 from data_prep.prepared import FORMAT, write_prepared
 from experiments.records import RunFolder
 from experiments.run import data_of
-from experiments.training import Training, test
+from experiments.testing import test
+from experiments.training import Training
 from utils.engine import load_engine
 from utils.options import RunOptions
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ import numpy as np
 
 from data_prep.folders import folder_written_whole
 from data_prep.interactions import Interactions
-from data_prep.options import FORMAT_VERSION
+from data_prep.options import FORMAT_VERSION, FOUND_BY
 from utils.errors import UserError
 from utils.files import read_json, sha256_of, write_json
+from utils.npz import read_npz, save_npz
 
 FORMAT = "prepared-interactions"
 MANIFEST = "manifest.json"
@@ -89,9 +89,9 @@ def write_prepared(
     same preparation first, that one stays (the two are equal), unless ``replace`` is set.
     """
     with folder_written_whole(folder, replace) as temporary:
-        np.savez(temporary / ITEMS, item_ids=item_ids)
+        save_npz(temporary / ITEMS, {"item_ids": item_ids})
         for name in PARTS:
-            np.savez(temporary / f"{name}.npz", **_arrays(parts[name]))
+            save_npz(temporary / f"{name}.npz", _arrays(parts[name]))
         if titles is not None:
             (temporary / TITLES).write_text(titles, encoding="utf-8")
         files = {
@@ -113,7 +113,9 @@ def load_prepared(folder: str | os.PathLike) -> PreparedData:
             raise UserError(f"{path} is missing; prepare the data again with --force")
         if path.stat().st_size != facts["size"] or sha256_of(path) != facts["sha256"]:
             raise UserError(f"{path} is damaged (its checksum differs); prepare the data again with --force")
-    item_ids = _load(folder / ITEMS)["item_ids"]
+    item_ids = _load(folder / ITEMS).get("item_ids")
+    if item_ids is None or item_ids.ndim != 1 or item_ids.dtype.kind not in "iU":
+        raise _damaged(folder / ITEMS, "it holds no ids of items")
     parts = {name: _interactions(folder / f"{name}.npz", len(item_ids)) for name in PARTS}
     for held in ("validation", "test"):
         if not np.array_equal(parts[f"{held}_fold_in"].user_ids, parts[f"{held}_held_out"].user_ids):
@@ -139,11 +141,24 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{path} has format version {manifest.get('format_version')}, this program reads {FORMAT_VERSION}; "
             "prepare the data again"
         )
-    keys = ("dataset", "fingerprint", "options", "counts", "files", "source", "prepared_at")
-    needed = {ITEMS, *(f"{name}.npz" for name in PARTS)}
-    if any(key not in manifest for key in keys) or not needed <= set(manifest["files"]):
+    if not _is_complete(manifest):
         raise UserError(f"{path} is incomplete; prepare the data again with --force")
     return manifest
+
+
+def _is_complete(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest has what is read of it, of the right kinds."""
+    kinds = {"dataset": str, "fingerprint": str, "options": dict, "counts": dict, "files": dict, "source": dict,
+             "prepared_at": str}  # fmt: skip
+    if any(not isinstance(manifest.get(name), kind) for name, kind in kinds.items()):
+        return False
+    files = manifest["files"]
+    if not {ITEMS, *(f"{name}.npz" for name in PARTS)} <= set(files) or not set(FOUND_BY) <= set(manifest["options"]):
+        return False
+    return all(
+        Path(name).name == name and isinstance(facts, dict) and {"size", "sha256"} <= set(facts)
+        for name, facts in files.items()
+    )
 
 
 def _arrays(part: Interactions) -> dict[str, np.ndarray]:
@@ -153,9 +168,8 @@ def _arrays(part: Interactions) -> dict[str, np.ndarray]:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        return read_npz(path)
+    except ValueError as error:
         raise _damaged(path, str(error)) from error
 
 

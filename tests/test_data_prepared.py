@@ -225,7 +225,7 @@ def test_a_full_disk_or_no_permission_leaves_nothing_behind(table, monkeypatch, 
     def refuse(*_, **__):
         raise OSError(code, "refused", "train.npz")
 
-    monkeypatch.setattr(np, "savez", refuse)
+    monkeypatch.setattr("data_prep.prepared.save_npz", refuse)
     with pytest.raises(OSError, match="refused"):
         prepared_from(table)
     assert list((table.parent / "data" / "mine_processed").iterdir()) == []

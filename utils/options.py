@@ -19,6 +19,7 @@ from utils.models import MODELS
 _DATA, _MODEL, _TRAINING = "data", "model", "training"
 _ANNEALING, _STOPPING, _RUN = "annealing of beta (vae)", "evaluation and early stopping", "run"
 
+LARGEST_SEED = 2**64 - 1  # a key of the generator
 _widths = list_of(integer(1), "200,600")
 _dropouts = list_of(real(minimum=0, below=1), "0.5,0")
 
@@ -35,7 +36,7 @@ def _fraction_or_number(text: str) -> float | int:
 
 
 def _device(text: str) -> str:
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
+    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", text):
         raise ValueError("cpu, cuda or cuda:N")
     return text
 
@@ -119,14 +120,18 @@ class RunOptions:
         "the weights and all else stay float32 (PyTorch only)",
         choices=("float32", "float64", "mixed"),
     )  # fmt: skip
-    seed: int = option(1, _RUN, "seed of weights, order, dropout and noise", integer(0))
+    seed: int = option(1, _RUN, "seed of weights, order, dropout and noise", integer(0, LARGEST_SEED))
     device: str = option("cpu", _RUN, "cpu, cuda or cuda:N", _device)
     threads: int | None = option(
-        None, _RUN, "CPU threads (default: all of this machine's)", integer(1), affects_result=False
+        None, _RUN, "CPU threads (default: all of this machine's)", integer(1, 1024), affects_result=False
     )
     prefetch: int | None = option(
-        None, _RUN, "threads that draw batches ahead (default: 0 on a CPU, 4 on a GPU)", integer(0),
+        None, _RUN, "threads that draw batches ahead (default: 0 on a CPU, 4 on a GPU)", integer(0, 64),
         affects_result=False,
+    )  # fmt: skip
+    save_every: float = option(
+        30.0, _RUN, "seconds, at least, between the states that an interrupted run goes on from; saving takes at most "
+        "2 % of the time; 0: after every epoch, whatever it costs", real(minimum=0), affects_result=False,
     )  # fmt: skip
     log_dir: str = option("results", _RUN, "folder of the results", affects_result=False)
     save_results: bool = option(False, _RUN, "keep the best weights beside the results", affects_result=False)

@@ -21,7 +21,7 @@ _NUMBERS = {
 # Texts that may look like numbers: a hash of digits only, a version such as 3.10.
 _TEXTS = {
     "model", "dataset", "dl_frame", "optimizer", "decay", "annealing", "early_stop_score_fn", "device", "machine",
-    "run_id", "data", "framework", "numpy", "python", "git_commit", "finished", "source", "protocol", "note",
+    "run_id", "data", "status", "framework", "numpy", "python", "git_commit", "finished", "source", "protocol", "note",
 }  # fmt: skip
 
 
