@@ -71,7 +71,8 @@ class Soak:
 
     def go(self, kills: int, grid_kills: int) -> None:
         """Rounds of each kind in turn until there were ``kills``, the last ``grid_kills`` of them in a grid."""
-        rounds: tuple[Callable[[], None], ...] = (self.run_round, self.prepare_round, self.run_round, self.table_round)
+        run = self.run_round
+        rounds: tuple[Callable[[], None], ...] = (run, run, self.prepare_round, run, run, run, self.table_round)
         while self.kills.total() < kills - grid_kills:
             rounds[self.rounds.total() % len(rounds)]()
         if grid_kills:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from utils.files import TEMPORARY, sync
-from utils.locks import held
+from utils.locks import held, holder
 
-_GRAVE = ".old"
+_GRAVE, _LOCK = ".old", ".lock"
 
 
 @contextlib.contextmanager
@@ -26,7 +26,7 @@ def alone_in(parent: Path, say: Callable[[str], None]) -> Iterator[None]:
     def wait(who: str) -> None:
         say(f"{who} is writing to {parent}; waiting for it")
 
-    with held(parent / ".lock", wait) as is_alone:
+    with held(parent / _LOCK, wait) as is_alone:
         if is_alone:
             for grave in parent.glob(f".*{_GRAVE}"):
                 for buried in grave.iterdir():
@@ -36,6 +36,13 @@ def alone_in(parent: Path, say: Callable[[str], None]) -> Iterator[None]:
             for leftover in parent.glob(f".*{TEMPORARY}"):
                 shutil.rmtree(leftover, ignore_errors=True)
         yield
+
+
+def tidy(parent: Path) -> None:
+    """Put right what processes that were killed left in ``parent``, if nobody is at work there and one may write."""
+    if any(parent.glob(".*")) and holder(parent / _LOCK) is None:
+        with contextlib.suppress(OSError), alone_in(parent, lambda who: None):
+            pass
 
 
 @contextlib.contextmanager

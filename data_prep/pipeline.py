@@ -17,7 +17,7 @@ import numpy as np
 from data_prep.fetching import locate_source
 from data_prep.filtering import filtered
 from data_prep.find import dataset_folder, last_prepared, newest_like
-from data_prep.folders import alone_in
+from data_prep.folders import alone_in, tidy
 from data_prep.interactions import Interactions
 from data_prep.options import FORMAT_VERSION, PROTOCOL, DataOptions, format_columns
 from data_prep.prepared import FORMAT, PreparedData, load_prepared, write_prepared
@@ -126,6 +126,7 @@ def _intact(load: Callable[[], PreparedData | None]) -> PreparedData | None:
 
 
 def _found(finished: PreparedData, say: Say) -> PreparedData:
+    tidy(finished.folder.parent)
     say(f"already prepared: {finished.folder} (--force prepares it again)")
     _report(finished, say)
     return finished

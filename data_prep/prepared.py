@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +14,16 @@ import numpy as np
 from data_prep.folders import folder_written_whole
 from data_prep.interactions import Interactions
 from data_prep.options import FORMAT_VERSION, FOUND_BY
+from data_prep.summary import is_whole
 from utils.errors import UserError
-from utils.files import read_json, sha256_of, write_json
+from utils.files import json_text, read_json, sha256_of, write_json
 from utils.npz import read_npz, save_npz
 
 FORMAT = "prepared-interactions"
 MANIFEST = "manifest.json"
 ITEMS = "items.npz"
 TITLES = "item_titles.tsv"
+_CHECKSUM = "sha256"  # of the manifest itself, in it
 PARTS = ("train", "validation_fold_in", "validation_held_out", "test_fold_in", "test_held_out")
 
 
@@ -97,7 +100,8 @@ def write_prepared(
         files = {
             path.name: {"size": path.stat().st_size, "sha256": sha256_of(path)} for path in sorted(temporary.iterdir())
         }
-        write_json(temporary / MANIFEST, {**manifest, "files": files})
+        whole = {**manifest, "files": files}
+        write_json(temporary / MANIFEST, {**whole, _CHECKSUM: _checksum(whole)})
 
 
 def load_prepared(folder: str | os.PathLike) -> PreparedData:
@@ -141,9 +145,21 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{path} has format version {manifest.get('format_version')}, this program reads {FORMAT_VERSION}; "
             "prepare the data again"
         )
+    try:
+        is_as_written = manifest.get(_CHECKSUM, "") in ("", _checksum(manifest))  # earlier versions wrote none
+    except (ValueError, TypeError):  # NaN, or half a character: nothing that we write
+        is_as_written = False
+    if not is_as_written:
+        raise UserError(f"{path} is damaged (its checksum differs); prepare the data again with --force")
     if not _is_complete(manifest):
         raise UserError(f"{path} is incomplete; prepare the data again with --force")
     return manifest
+
+
+def _checksum(manifest: Mapping[str, Any]) -> str:
+    """The SHA-256 of a manifest but for the checksum in it."""
+    text = json_text({name: value for name, value in manifest.items() if name != _CHECKSUM})
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def _is_complete(manifest: Mapping[str, Any]) -> bool:
@@ -152,8 +168,12 @@ def _is_complete(manifest: Mapping[str, Any]) -> bool:
              "prepared_at": str}  # fmt: skip
     if any(not isinstance(manifest.get(name), kind) for name, kind in kinds.items()):
         return False
-    files = manifest["files"]
-    if not {ITEMS, *(f"{name}.npz" for name in PARTS)} <= set(files) or not set(FOUND_BY) <= set(manifest["options"]):
+    files, options = manifest["files"], manifest["options"]
+    if not {ITEMS, *(f"{name}.npz" for name in PARTS)} <= set(files) or not is_whole(manifest["counts"]):
+        return False
+    if any(not isinstance(options.get(name, ""), (int, float, type(None))) for name in FOUND_BY):
+        return False
+    if not {"dataset", "columns"} <= set(options) or not isinstance(options["columns"], (dict, type(None))):
         return False
     return all(
         Path(name).name == name and isinstance(facts, dict) and {"size", "sha256"} <= set(facts)

@@ -191,7 +191,7 @@ def read_grid(name: str) -> GridFile:
         blocks=tuple(blocks),
     )
     if bad := [seed for seed in grid.seeds if not 0 <= seed <= LARGEST_SEED]:
-        raise UserError(f"{path}: seeds = {bad[0]} was given, expected a whole number from 0 to 2**64 - 1")
+        raise UserError(f"{path}: seeds = {bad[0]} was given, expected a whole number from 0 to {LARGEST_SEED}")
     grid.runs(grid.datasets, tuple(ENGINES), grid.seeds)  # so that a mistake in any block is told before anything runs
     return grid
 

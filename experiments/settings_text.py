@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -45,7 +46,8 @@ def option_text(value: Any) -> str:
     if is_blank(value):
         return ""
     if isinstance(value, str) and value.startswith("["):
-        return ",".join(f"{float(part):g}" for part in value.strip("[]").split(","))
+        with contextlib.suppress(ValueError):  # no list, but a text that begins like one
+            return ",".join(f"{float(part):g}" for part in value.strip("[]").split(","))
     return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
 

@@ -117,6 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = parser.parse_args(argv)
     options = filled(VerifyOptions, words)
     run = Path(words.run) if Path(words.run).is_dir() else Path(options.log_dir) / "runs" / words.run
+    run = run.resolve()  # "." has a name too
     findings = verify(run, options.data_dir, options.device)
     for finding in findings:
         print(finding)

@@ -19,7 +19,7 @@ from utils.models import MODELS
 _DATA, _MODEL, _TRAINING = "data", "model", "training"
 _ANNEALING, _STOPPING, _RUN = "annealing of beta (vae)", "evaluation and early stopping", "run"
 
-LARGEST_SEED = 2**64 - 1  # a key of the generator
+LARGEST_SEED = 2**63 - 1  # a key of the generator
 _widths = list_of(integer(1), "200,600")
 _dropouts = list_of(real(minimum=0, below=1), "0.5,0")
 
@@ -80,9 +80,11 @@ class RunOptions:
 
     n_epochs: int = option(200, _TRAINING, "epochs at the most", integer(1))
     batch_size: int = option(512, _TRAINING, "users in a training batch", integer(1))
-    lr: float = option(0.001, _TRAINING, "learning rate", real(above=0))
+    lr: float = option(0.001, _TRAINING, "learning rate", real(minimum=1e-30, below=1e31))
     optimizer: str = option("adam", _TRAINING, "Adam (Kingma & Ba, Algorithm 1) or plain SGD", choices=("adam", "sgd"))
-    weight_decay: float = option(0.0, _TRAINING, "lambda: decay of the weight matrices, not of biases", real(minimum=0))
+    weight_decay: float = option(
+        0.0, _TRAINING, "lambda: decay of the weight matrices, not of biases", real(minimum=0, below=1e31)
+    )
     decay: str = option(
         "decoupled", _TRAINING, "decoupled: W -= lr*lambda*W beside the step (AdamW); l2: lambda*W in the gradient",
         choices=("decoupled", "l2"),
@@ -92,7 +94,7 @@ class RunOptions:
     )
     lr_patience: int = option(5, _TRAINING, "evaluations without improvement before the rate falls", integer(0))
 
-    anneal_cap: float = option(0.2, _ANNEALING, "largest beta", real(minimum=0))
+    anneal_cap: float = option(0.2, _ANNEALING, "largest beta", real(minimum=0, below=1e31))
     annealing: str = option(
         "relative", _ANNEALING,
         "relative: beta reaches the cap at a share of the planned epochs; absolute: beta = step / anneal_total up to "

@@ -25,7 +25,7 @@ from utils.locks import held
 from utils.metrics import METRICS
 from utils.npz import read_npz
 from utils.options import RunOptions
-from utils.results_table import NOT_APPLICABLE, as_text, parse_table
+from utils.results_table import NOT_APPLICABLE, as_text, fits, parse_table
 
 RESULTS_FILE = "all_results.csv"
 #: The ``status`` of a run that is over: it went to its end, or its loss became no number and it stopped there.
@@ -192,6 +192,8 @@ def _row(folder: Path, damaged: list[str]) -> tuple[tuple, dict[str, str]]:
         run = {}
     _compare_checksum(folder / "metrics.json", run.get("sha256"))
     values = {**_option_values(options, metrics), **_metric_values(metrics), **_run_values(run, metrics)}
+    if misfits := [name for name in COLUMNS if not fits(name, values.get(name))]:
+        raise ValueError(f"{folder}: its files are damaged ({misfits[0]} is {values[misfits[0]]!r})")
     try:
         key = _sort_key(values)
     except (TypeError, ValueError) as error:

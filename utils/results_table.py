@@ -34,6 +34,24 @@ def as_text(value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
+def fits(name: str, value: Any) -> bool:
+    """Whether ``value``, as JSON has it, is what the column ``name`` holds: None and ``NA`` are everywhere."""
+    if value is None or value == NOT_APPLICABLE:
+        return True
+    if name in _LISTS:
+        kinds = int if _LISTS[name] is int else (int, float)
+        return isinstance(value, (list, tuple)) and len(value) > 0 and all(_is_a(part, kinds) for part in value)
+    if name in _FLAGS:
+        return isinstance(value, bool)
+    if name in _TEXTS:
+        return isinstance(value, str)
+    return _is_a(value, (int, float)) if name in _NUMBERS else isinstance(value, (bool, int, float, str))
+
+
+def _is_a(value: Any, kinds: type | tuple[type, ...]) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
+
+
 def parse_table(header: Sequence[str], rows: Sequence[Sequence[str]], where: str) -> pd.DataFrame:
     """A frame of typed columns from the cells of a table of results; see ``utils.results.load``.
 
