@@ -21,6 +21,7 @@ from experiments.training import Training
 from utils.arguments import parsed, parser_for
 from utils.engine import ENGINES, Trainer, check_precision, load_engine
 from utils.errors import UserError, guarded
+from utils.files import sha256_of
 from utils.options import RunOptions
 from utils.results import DIVERGED, rebuild
 
@@ -106,6 +107,9 @@ def _train_and_record(engine: str, package: Any, options: RunOptions, data: Prep
         **training.timing(),
         **provenance(package.describe(), options.device),
         "manifest": str(data.folder / "manifest.json"),
+        "manifest_sha256": sha256_of(data.folder / "manifest.json"),
+        "options": options.as_record(),
+        "seed": options.seed,
     }
     if options.save_results and training.best_weights:
         save_weights(folder.path / BEST_WEIGHTS, training.best_weights, options, data, run_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import errno
 import json
@@ -22,9 +23,9 @@ from experiments.grid_processes import Job, Standing, run_jobs
 from experiments.out_of_memory import memory_told
 from experiments.records import RunFolder
 from experiments.training import Training
-from utils.engine import load_engine
+from utils.engine import ENGINES, engine_obstacle, load_engine
 from utils.errors import UserError, guarded
-from utils.files import read_json, sweep, write_json, write_text
+from utils.files import read_json, sha256_of, sweep, write_json, write_text
 from utils.locks import held, holder
 from utils.options import RunOptions
 from utils.results import DIVERGED, load, rebuild
@@ -206,6 +207,20 @@ def test_a_grid_comes_back_to_what_another_process_holds(tmp_path):
     assert [outcome.job.folder.name for outcome in ended if outcome.elsewhere] == ["c"]
     assert not (tmp_path / "c").exists()
     assert [outcome.job.folder.name for outcome in ended][-1] == "a"
+
+
+def test_two_grids_at_once_run_no_run_twice_and_lose_no_row(options, tmp_path):
+    engine = next(name for name in ENGINES if engine_obstacle(name) is None)
+    (tmp_path / "g.toml").write_text(GRID.replace("1e30", "0.02"))
+    command = [sys.executable, "-m", "experiments.grid", "--grid", str(tmp_path / "g.toml"), "--engines", engine]
+    command += ["--data_dir", options.data_dir, "--log_dir", options.log_dir]
+    both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=100)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert all("2 of 2 runs are finished" in text for text in said)
+    logs = [path.read_text() for path in Path(options.log_dir).glob("runs/*/log.txt")]
+    assert [text.count("test (best epoch") for text in logs] == [1, 1]
+    assert len(load(Path(options.log_dir) / "all_results.csv")) == 2
 
 
 def test_what_killed_processes_left_is_swept_by_who_holds_the_lock(engine, options, killed):
@@ -480,6 +495,41 @@ def test_what_cannot_be_verified_says_why(engine, options, capsys):
     assert "is damaged" in refused(str(folder))
     (folder / "metrics.json").write_text(json.dumps({}))
     assert "no sound results" in refused(str(folder))
+
+
+def test_a_run_says_where_it_came_from(engine, options):
+    folder = runs.run(engine, options)
+    about = read_json(folder / "run.json")
+    assert {"numpy", "scipy", "python", ENGINES[engine].framework} <= set(about["versions"])
+    assert {**about["options"], "engine": engine} == read_json(folder / "options.json")
+    assert about["seed"] == options.seed
+    assert about["manifest_sha256"] == sha256_of(about["manifest"])
+    assert {"git_commit", "git_dirty", "device", "threads", "machine"} <= set(about)
+
+
+# Safety
+
+BUILTINS = {"eval", "exec", "compile", "__import__"}
+MODULES = {"pickle", "marshal", "shelve", "dill"}
+METHODS = {"extractall", "system", "popen"}
+SOURCES = sorted(path for path in ROOT.glob("*/**/*.py") if path.parent.name != "tests" and ".venv" not in path.parts)
+
+
+def test_no_pickle_no_eval_no_shell_made_of_strings():
+    assert len(SOURCES) > 80
+    nodes = [(path, node) for path in SOURCES for node in ast.walk(ast.parse(path.read_text()))]
+    for path, node in nodes:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
+            assert not MODULES & names, path
+        if isinstance(node, ast.Call):
+            name, method = getattr(node.func, "id", ""), getattr(node.func, "attr", "")
+            owner = getattr(getattr(node.func, "value", None), "id", "")
+            given = {keyword.arg: getattr(keyword.value, "value", None) for keyword in node.keywords}
+            assert name not in BUILTINS and method not in METHODS, f"{path}, line {node.lineno}"
+            assert given.get("shell") is not True, path
+            assert (owner, method) != ("torch", "load"), path
+            assert (owner, method) != ("np", "load") or given.get("allow_pickle") is False, path
 
 
 def test_sweeping_takes_temporary_files_only(tmp_path):
