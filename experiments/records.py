@@ -37,7 +37,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = path.with_name(f".{path.name}.lock")
+        self._lock = path.parent / f".{path.name}.lock"
         self._open = contextlib.ExitStack()
         self._log = None
 

@@ -321,7 +321,7 @@ DTYPES = st.sampled_from(["F32", "F16", "BF16", "F8_E4M3", "I64", "U8", "BOOL", 
             max_size=3,
         ),
     ),
-    metadata=st.none() | st.just({"record": "{}"}) | st.just({"record": '{"sha256": 1}'}) | JSON,
+    metadata=st.sampled_from([None, {"record": "{}"}, {"record": "[]"}, {"signed record": '{"sha256": 1}'}]) | JSON,
     body=st.binary(max_size=64),
     options=st.just(RunOptions(dataset="tastes", p_dims=(4, 16))),
 )  # fmt: skip

@@ -19,9 +19,10 @@ from safetensors.numpy import save_file
 from utils.errors import UserError
 from utils.files import written_whole
 
-_RECORD = "record"  # what the arrays belong to, as JSON: the header's one entry, as several would be in no order
-# In the record, a checksum of the rest of it and of the arrays. Files that an earlier version wrote have none.
-_CHECKSUM = "sha256"
+# The header's one entry, as several would be in no order: what the arrays belong to, as JSON, with a checksum of the
+# arrays and of the rest of the record. Earlier versions had it under another name, without a checksum.
+_RECORD, _CHECKSUM = "signed record", "sha256"
+_UNSIGNED = "record"
 
 
 def save_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
@@ -59,10 +60,12 @@ def load_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[st
         pass  # a missing file is an OSError with its name, whatever safetensors would make of it
     try:
         with safe_open(path, framework="numpy") as stored:
-            record = json.loads((stored.metadata() or {})[_RECORD])
+            header = stored.metadata() or {}
+            record = json.loads(header[_UNSIGNED] if _UNSIGNED in header else header[_RECORD])
             arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a mapping)
-        known = record.pop(_CHECKSUM, None)
-        if known is not None and known != _checksum(arrays, record):
+        if not isinstance(record, dict):
+            raise ValueError("its record is no JSON object")
+        if _UNSIGNED not in header and record.pop(_CHECKSUM) != _checksum(arrays, record):
             raise ValueError("its checksum differs")
     except (SafetensorError, KeyError, ValueError, RecursionError, AttributeError, TypeError) as error:
         raise UserError(f"{path} is not a weights file of this project or is damaged ({error})") from error

@@ -120,7 +120,7 @@ class _Unpacked(gzip.GzipFile):
 #: What reading packed bytes that are damaged raises (an ``OSError`` without a number is bz2's and gzip's)...
 _DAMAGED = (EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, OSError, _TooLargeError)
 #: ... and what else opening a zip does: one that is encrypted, or whose table of contents is nonsense.
-_NO_ARCHIVE = (RuntimeError, ValueError, KeyError, struct.error)
+_NO_ARCHIVE = (RuntimeError, ValueError, LookupError, struct.error)
 
 
 def _is_of_the_file_system(error: Exception) -> bool:
@@ -154,7 +154,9 @@ def locate(raw: Path, patterns: Sequence[str]) -> list[Member]:
     elif not raw.exists():
         raise UserError(f"--raw {raw}: no such file or folder; check the path, or see --download")
     elif zipfile.is_zipfile(raw):
-        found = [Member(raw, info.filename) for info in _infos(raw) if not info.is_dir()]
+        found = [
+            Member(raw, info.filename) for info in _infos(raw) if info.filename and not info.filename.endswith("/")
+        ]
     else:
         return [Member(raw)]
     chosen = [
@@ -193,4 +195,5 @@ def _infos(raw: Path) -> list[zipfile.ZipInfo]:
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
     """``combined_data_10`` after ``combined_data_9``."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"([0-9]+)", name)]
+    parts = re.split(r"([0-9]{1,18})", name)  # text and numbers in turn
+    return [(0, int(part)) if place % 2 else (1, part) for place, part in enumerate(parts)]
