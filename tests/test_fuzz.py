@@ -144,8 +144,8 @@ def test_any_command_line_of_the_verification_and_the_comparison(tmp_path, monke
 TINY = st.fixed_dictionaries(
     {
         "model": st.sampled_from(["vae", "dae"]),
-        "p_dims": st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple),
-        "batch_size": st.sampled_from([1, 7, 60, 10**9]),
+        "p_dims": st.sampled_from([(1,), (4, 16), (2, 3, 1)]),
+        "batch_size": st.sampled_from([60, 100, 10**9]),
         "lr": st.sampled_from([1e-30, 1e-3, 1.0, 1e30]),
         "optimizer": st.sampled_from(["adam", "sgd"]),
         "weight_decay": st.sampled_from([0.0, 1e-3, 1e30]),
@@ -163,7 +163,7 @@ TINY = st.fixed_dictionaries(
 
 
 @given(changes=TINY)
-@settings(max_examples=settings().max_examples // 5, **COMMON)
+@settings(max_examples=settings().max_examples // 6, **COMMON)
 def test_any_options_train_to_a_result(package, engine, data_dir, tmp_path, changes):
     log_dir = str(tmp_path / "results")
     shutil.rmtree(log_dir, ignore_errors=True)
@@ -419,11 +419,11 @@ def test_any_manifest(data_dir, tmp_path_factory, data):
 
 
 @given(name=st.sampled_from(["metrics.json", "options.json", "run.json"]), data=st.data())
-@settings(max_examples=settings().max_examples // 2, **COMMON)
+@settings(max_examples=settings().max_examples * 2 // 5, **COMMON)
 def test_any_json_in_the_folder_of_a_run(tmp_path_factory, name, data):
     root = tmp_path_factory.mktemp("results")
-    for seed in (1, 2):
-        folder = write_run(root, seed=seed)
+    write_run(root, seed=1)
+    folder = write_run(root, seed=2)
     value = data.draw(changed(json.loads((folder / name).read_text())))
     (folder / name).write_text(json.dumps(value))
     with contextlib.redirect_stderr(io.StringIO()):
