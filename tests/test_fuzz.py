@@ -400,7 +400,7 @@ def changed(draw, value):
 
 
 @given(data=st.data())
-@settings(**COMMON)
+@settings(max_examples=settings().max_examples // 2, **COMMON)
 def test_any_manifest(data_dir, tmp_path_factory, data):
     sound = find_prepared(data_dir, "tastes")
     root = tmp_path_factory.mktemp("prepared")
