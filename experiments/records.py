@@ -21,9 +21,9 @@ BEST_WEIGHTS = "best.safetensors"  # kept with --save_results
 class RunFolder:
     """``results/runs/<run id>/``. ``metrics.json``, written last, is what makes a run finished.
 
-    ``options.json``, ``history.csv`` (a row per epoch), ``log.txt``, ``per_user.npz``, ``run.json`` (times, memory,
-    versions), ``metrics.json`` (only what options, data and code determine), ``best.safetensors`` when asked for,
-    and ``state.safetensors`` while the run is not over. Used as a context manager.
+    ``options.json``, ``history.csv`` (a row per epoch), ``log.txt``, ``per_user.npz``, ``lists.npz``, ``run.json``
+    (times, memory, versions), ``metrics.json`` (only what options, data and code determine), ``best.safetensors`` when
+    asked for, and ``state.safetensors`` while the run is not over. Used as a context manager.
     """
 
     def __init__(self, path: Path) -> None:
@@ -75,10 +75,14 @@ class RunFolder:
             self.log(f"{error}; set aside as {aside}, starting from the first epoch")
             return None
 
-    def finish(self, metrics: Mapping[str, Any], per_user: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
+    def finish(
+        self, metrics: Mapping[str, Any], per_user: Mapping[str, np.ndarray], lists: Mapping[str, np.ndarray],
+        about: Mapping[str, Any],
+    ) -> None:  # fmt: skip
         """Write the results, ``metrics.json`` last, and remove the state."""
-        with written_whole(self.path / "per_user.npz") as temporary, open(temporary, "wb") as stream:
-            np.savez(stream, **per_user)
+        for name, arrays in (("per_user.npz", per_user), ("lists.npz", lists)):
+            with written_whole(self.path / name) as temporary, open(temporary, "wb") as stream:
+                np.savez_compressed(stream, **arrays)
         write_json(self.path / "run.json", _without_nan(about))
         write_json(self.path / "metrics.json", _without_nan(metrics))
         (self.path / "state.safetensors").unlink(missing_ok=True)

@@ -49,13 +49,15 @@ class Training:
     Continues from the state in ``folder`` where there is one, as if it had never stopped.
     """
 
+    schedule_class = PlateauSchedule
+
     def __init__(self, trainer: Trainer, data: PreparedData, options: RunOptions, folder: RunFolder) -> None:
         self.trainer, self.options, self.folder = trainer, options, folder
         self.clicks = data.train.binary()
         self.fold_in, self.held_out = data.validation_fold_in.binary(), data.validation_held_out.binary()
         self.steps = steps_per_epoch(self.clicks.shape[0], options.batch_size)
         self.position, self.progress = Position(), Progress()
-        self.schedule = PlateauSchedule(options.lr, options.lr_patience)
+        self.schedule = self.schedule_class(options.lr, options.lr_patience)
         self.best_weights: dict[str, np.ndarray] = {}
         self.seconds_before = 0.0  # spent in earlier processes on the same run
         self.saved_at = self.started_at = time.perf_counter()
@@ -81,6 +83,15 @@ class Training:
             "epoch_seconds": float(np.mean([row["seconds"] for row in self.position.history])),
             "eval_seconds": float(np.mean(evaluations)),
         }
+
+    def losses(self, evaluation: Evaluation, beta: float) -> dict[str, float]:
+        """``loss``, ``nll`` and ``kl`` of an evaluation, means over its users."""
+        return {"loss": evaluation.loss(beta), "nll": float(evaluation.nll.mean()), "kl": float(evaluation.kl.mean())}
+
+    @property
+    def test_beta(self) -> float:
+        """beta of the test loss: that of the weights tested."""
+        return self.position.best["beta"]
 
     # An epoch
 
@@ -151,21 +162,21 @@ class Training:
 
     def _evaluate(self, row: dict[str, Any]) -> None:
         begun = time.perf_counter()
-        evaluation = self.trainer.evaluate(self.fold_in, RANKED_ITEMS)
+        evaluation = self.trainer.evaluate(self.fold_in, RANKED_ITEMS, row["epoch"])
         values = per_user(evaluation.ranked, self.held_out)
         means = {name: mean_and_error(values[name]) for name in METRICS}
         row |= {
-            **{f"val_{name}": value for name, value in _losses(evaluation, self.position.beta).items()},
+            **{f"val_{name}": value for name, value in self.losses(evaluation, self.position.beta).items()},
             "val_n100": means["n100"][0], "val_n100_se": means["n100"][1],
             "val_r20": means["r20"][0], "val_r50": means["r50"][0],
         }  # fmt: skip
         on_loss = self.options.early_stop_score_fn == "loss"
-        score = -evaluation.loss(beta_cap(self.options)) if on_loss else means["n100"][0]
+        score = -self.losses(evaluation, beta_cap(self.options))["loss"] if on_loss else means["n100"][0]
         if self.progress.update(score, row["epoch"]):
             self.best_weights = self.trainer.weights()
             self.position.best = {
                 "epoch": row["epoch"], "updates": self.position.updates, "beta": self.position.beta,
-                "validation": {**_losses(evaluation, self.position.beta), **{name: means[name][0] for name in METRICS}},
+                "validation": self.losses(evaluation, self.position.beta) | {name: means[name][0] for name in METRICS},
             }  # fmt: skip
         if self.options.lr_scheduler:
             self.schedule.update(score)
@@ -193,15 +204,19 @@ class Training:
         self.trainer.load_optimizer_state(_under("optimizer/", arrays))
         self.best_weights = _under("best/", arrays)
         self.position, self.progress = Position(**record["position"]), Progress(**record["progress"])
-        self.schedule = PlateauSchedule(**record["schedule"])
+        self.schedule = self.schedule_class(**record["schedule"])
         self.seconds_before = record["seconds"]
         self.folder.log(f"going on from epoch {self.position.epoch}, step {self.position.step}")
 
 
-def test(training: Training, data: PreparedData, options: RunOptions) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Test the best weights of a training that is over: the run's metrics, and the per-user arrays behind them.
+def test(
+    training: Training, data: PreparedData, options: RunOptions
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Test the best weights of a training that is over: the run's metrics, the figures of each user, the lists.
 
-    The loss is at the beta of the weights tested, over all test users; a metric is over those with something held out.
+    The loss is at the beta of the weights tested, over all test users; a metric is over those with something held out,
+    and so are the arrays: ``user``, their rows of the test matrix, beside each figure, and beside ``items``, int32
+    ``(users, RANKED_ITEMS)``, what was recommended to them, best first, padded with -1.
     """
     best, trainer = training.position.best, training.trainer
     trainer.load_weights(training.best_weights)
@@ -215,18 +230,21 @@ def test(training: Training, data: PreparedData, options: RunOptions) -> tuple[d
         "updates": best["updates"],
         "beta": best["beta"] if MODELS[options.model].annealed else None,
         "validation": best["validation"],
-        "test": {**_losses(evaluation, best["beta"]), **{name: mean for name, (mean, _) in means.items()}},
+        "test": {
+            **training.losses(evaluation, training.test_beta),
+            **{name: mean for name, (mean, _) in means.items()},
+        },
         "test_se": {name: error for name, (_, error) in means.items()},
         "test_users": len(values["user"]),
     }
-    of_users = values["user"]
-    arrays = {"user": of_users.astype(np.int32), "nll": evaluation.nll[of_users], "kl": evaluation.kl[of_users]}
-    arrays = {**arrays, **{name: values[name] for name in METRICS}}
-    return metrics, {name: array if name == "user" else array.astype(np.float32) for name, array in arrays.items()}
-
-
-def _losses(evaluation: Evaluation, beta: float) -> dict[str, float]:
-    return {"loss": evaluation.loss(beta), "nll": float(evaluation.nll.mean()), "kl": float(evaluation.kl.mean())}
+    of_users, user = values["user"], {"user": values["user"].astype(np.int32)}
+    figures = {
+        "nll": evaluation.nll[of_users],
+        "kl": evaluation.kl[of_users],
+        **{name: values[name] for name in METRICS},
+    }
+    figures = {name: array.astype(np.float32) for name, array in figures.items()}
+    return metrics, user | figures, user | {"items": evaluation.ranked[of_users].astype(np.int32)}
 
 
 def _under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
