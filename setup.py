@@ -26,7 +26,7 @@ TESTS = ["hypothesis>=6.100", "pytest>=8"]
 EXTRAS = {
     "pytorch": PYTORCH,
     "mxnet": MXNET,
-    "report": [],  # what draws figures joins here with the first figure; tables need nothing beyond BASE
+    "report": ["matplotlib>=3.8,<4"],  # the figures; tables need nothing beyond BASE
     "dev": [*TESTS, "ruff>=0.5"],
 }
 FLOORS = ["utils", "data_prep", "pytorch_impl", "mxnet_impl", "experiments"]

@@ -60,7 +60,7 @@ class PyTorchScoring(Scoring):
 
         (first, *others) = [p.detach() for _, p, _ in self.trainer.network.named() if p.dim() == 2]
         for batch in self.batches:
-            indptr, indices, values = batch.matrix
+            (indptr, indices, values), _ = batch.matrix
             x = torch.nn.functional.embedding_bag(
                 indices, first, indptr, mode="sum", per_sample_weights=values, include_last_offset=True
             )

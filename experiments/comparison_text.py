@@ -130,7 +130,7 @@ def _block(pair: Mapping[str, Any], varying: Sequence[str]) -> list[list[str]]:
         )
     lines.append(["difference", *(_difference(pair, figure) for figure in FIGURES), "", ""])
     if not all(math.isnan(pair[f"{figure}_p"]) for figure in FIGURES):
-        lines.append(["p", *(_p(pair[f"{figure}_p"]) for figure in FIGURES), "", ""])
+        lines.append(["p", *(p_text(pair[f"{figure}_p"]) for figure in FIGURES), "", ""])
     words = [*setting(pair, varying), _seeds(pair)]
     words = [line for part in words for line in textwrap.wrap(part, _SETTING_WIDTH, subsequent_indent="  ")]
     height = max(len(words), len(lines))
@@ -169,10 +169,10 @@ def _value(value: Any, name: str, decimals: int, sign: str = "") -> str:
         return "-"
     if name == "loss":
         decimals -= 2 + (abs(value) >= 1000)
-    return _short(f"{value:{sign}.{decimals}f}")
+    return short_number(f"{value:{sign}.{decimals}f}")
 
 
-def _short(number: str) -> str:
+def short_number(number: str) -> str:
     """Without the zero before the point, as the papers print it."""
     return number.replace("0.", ".", 1) if number.lstrip("+-").startswith("0.") else number
 
@@ -185,23 +185,23 @@ def _mean(pair: Mapping[str, Any], figure: str, engine: str) -> str:
 
 def _difference(pair: Mapping[str, Any], figure: str) -> str:
     decimals = _decimals(pair)
-    return (
-        f"{_tiny(pair[f'{figure}_diff'], figure, decimals, '+')} ({_tiny(pair[f'{figure}_diff_se'], figure, decimals)})"
-    )
+    value, error = pair[f"{figure}_diff"], pair[f"{figure}_diff_se"]
+    return f"{small_number(value, figure, decimals, '+')} ({small_number(error, figure, decimals)})"
 
 
-def _tiny(value: float, name: str, decimals: int, sign: str = "") -> str:
-    """As :func:`_value`, but what would be rounded to nothing keeps its order of magnitude: ``+2e-6``."""
+def small_number(value: float, name: str, decimals: int, sign: str = "") -> str:
+    """A figure as these tables print it; what would be rounded to nothing keeps its order of magnitude: ``+2e-6``."""
     text = _value(value, name, decimals, sign)
     if text == "-" or any(digit in text for digit in "123456789"):
         return text
     return re.sub(r"e-0?", "e-", f"{value:{sign}.0e}") if abs(value) > _ROUNDING else "0"
 
 
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
+    """A p as the papers print it: ``<.001``, ``.023``; ``-`` where there is none."""
     if math.isnan(value):
         return "-"
-    return "<.001" if value < 0.001 else _short(f"{value:.3f}")
+    return "<.001" if value < 0.001 else short_number(f"{value:.3f}")
 
 
 def _epochs(best: float, run: float) -> str:

@@ -285,8 +285,10 @@ def _list(table: Mapping[str, Any], name: str, kind: type, where: str) -> list[A
 
 
 def describe(planned: Planned) -> str:
-    """A run in a few words, for progress and reports: data set, model, widths, engine, seed."""
+    """A run in a few words, for progress and reports: data set, model, widths, deviations, engine, seed."""
     options = planned.options
     cap = f" cap {options.anneal_cap:g}" if MODELS[options.model].annealed else ""
     widths = ",".join(map(str, options.p_dims))
-    return f"{options.dataset} {options.model} {widths}{cap} {planned.engine} seed {options.seed}"
+    profile = "" if options.profile == "paper" else f" {options.profile}"
+    deviations = "".join(f" {name}" for name in options.deviations)
+    return f"{options.dataset} {options.model} {widths}{cap}{profile}{deviations} {planned.engine} seed {options.seed}"

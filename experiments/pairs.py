@@ -31,21 +31,22 @@ _FIRST, _SECOND = ENGINES  # a difference is the first less the second: PyTorch 
 
 @dataclass(frozen=True)
 class Pair:
-    """The runs of one setting in both frameworks.
+    """The runs of one setting in both frameworks (or on any two other sides that are to be compared).
 
     Attributes:
         options: by name (``OPTIONS``); "" where the table does not say.
-        seeds: the seeds that both frameworks ran, ascending; ``("",)`` in tables without seeds.
-        runs: by engine and seed, the runs; more than one for a seed only in tables without seeds.
+        seeds: the seeds that both sides ran, ascending; ``("",)`` in tables without seeds.
+        runs: by engine (or side) and seed, the runs; more than one for a seed only in tables without seeds. A
+            difference is that of the first side less the second.
     """
 
     options: dict[str, Any]
     seeds: tuple[Any, ...]
     runs: dict[str, dict[Any, list[Run]]]
 
-    def over_seeds(self, engine: str, name: str) -> np.ndarray:
+    def over_seeds(self, side: str, name: str) -> np.ndarray:
         """The column ``name`` for each seed, float64 ``(seeds,)``; NaN where the table does not say."""
-        per_seed = [[_number(run.get(name)) for run in self.runs[engine][seed]] for seed in self.seeds]
+        per_seed = [[_number(run.get(name)) for run in self.runs[side][seed]] for seed in self.seeds]
         return np.array([np.mean(values) for values in per_seed])
 
 
@@ -73,14 +74,13 @@ def pair_up(frames: pd.DataFrame | Iterable[pd.DataFrame]) -> tuple[list[Pair], 
     """The pairs in ``frames`` and the runs without a partner; every run is in one of them. See :func:`compare`."""
     by_options: dict[tuple, dict[str, dict[Any, list[Run]]]] = {}
     unpaired: list[Run] = []
-    for run in _runs(frames):
-        engine = _ENGINE_OF.get(run["dl_frame"])
+    for run in distinct_runs(frames):
+        engine = engine_of(run)
         if engine is None or run.get("status") == DIVERGED:  # the best weights of half a training compare with nothing
             unpaired.append(run)
             continue
         key = tuple("" if is_blank(run.get(name)) else run[name] for name in OPTIONS)
-        seed = "" if is_blank(run.get("seed")) else int(run["seed"])
-        by_options.setdefault(key, {name: {} for name in ENGINES})[engine].setdefault(seed, []).append(run)
+        by_options.setdefault(key, {name: {} for name in ENGINES})[engine].setdefault(seed_of(run), []).append(run)
     pairs = []
     for key, runs in by_options.items():
         seeds = tuple(sorted(set.intersection(*(set(of_engine) for of_engine in runs.values())), key=str_or_number))
@@ -105,7 +105,18 @@ def str_or_number(value: Any) -> tuple[float, str]:
     return (float(value), "") if isinstance(value, (int, float, np.number)) else (np.inf, str(value))
 
 
-def _runs(frames: pd.DataFrame | Iterable[pd.DataFrame]) -> list[Run]:
+def seed_of(run: Run) -> Any:
+    """The seed of a run; "" in tables without seeds."""
+    return "" if is_blank(run.get("seed")) else int(run["seed"])
+
+
+def engine_of(run: Run) -> str | None:
+    """The engine of a run; None where its framework is not one of ours."""
+    return _ENGINE_OF.get(run["dl_frame"])
+
+
+def distinct_runs(frames: pd.DataFrame | Iterable[pd.DataFrame]) -> list[Run]:
+    """The rows of ``frames``, in their order; a run that stands in two of them once."""
     frames = [frames] if isinstance(frames, pd.DataFrame) else frames
     runs, known = [], set()
     for run in (run for frame in frames for run in frame.to_dict("records")):
@@ -135,16 +146,16 @@ def _compared(pair: Pair) -> dict[str, Any]:
     per_user = user_differences(pair)
     for name in FIGURES:
         row[f"{name}_diff"] = row[f"{name}_{_FIRST}"] - row[f"{name}_{_SECOND}"]
-        row[f"{name}_diff_se"], row[f"{name}_p"] = _error_and_p(per_user.get(name))
+        row[f"{name}_diff_se"], row[f"{name}_p"] = error_and_p(per_user.get(name))
     return row
 
 
 def user_differences(pair: Pair) -> dict[str, np.ndarray]:
-    """Each user's difference in each of ``FIGURES``, PyTorch - MXNet, averaged over the seeds, float64 ``(users,)``.
+    """Each user's difference in each of ``FIGURES``, first side less second, over the seeds, float64 ``(users,)``.
 
     Empty where a run's ``per_user.npz`` is absent or of other users, which is said on stderr.
     """
-    chosen = [pair.runs[engine][seed] for seed in pair.seeds for engine in ENGINES]
+    chosen = [pair.runs[side][seed] for seed in pair.seeds for side in pair.runs]
     if any(len(runs) != 1 or not runs[0].get("folder") for runs in chosen):
         return {}
     try:
@@ -173,8 +184,11 @@ def _user_figures(run: Run) -> dict[str, np.ndarray]:
     return {**figures, "user": stored["user"], "loss": figures["nll"] + beta * figures["kl"]}
 
 
-def _error_and_p(differences: np.ndarray | None) -> tuple[float, float]:
-    """Standard error of the mean and the p of the paired t-test; NaN where there are too few users to say."""
+def error_and_p(differences: np.ndarray | None) -> tuple[float, float]:
+    """Standard error of the mean of paired differences ``(users,)`` and the p of the paired t-test.
+
+    NaN where there are too few users to say.
+    """
     if differences is None or len(differences) < 2:
         return np.nan, np.nan
     error = float(stats.sem(differences))

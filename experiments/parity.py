@@ -23,6 +23,7 @@ from experiments.lockstep import Engine, Step, both, lists_apart, train
 from experiments.parity_worker import OPTIONS_FILE
 from experiments.run import data_of
 from utils.arguments import as_argv, filled, parser_for
+from utils.deviations import deviations_of
 from utils.engine import ENGINES, engine_obstacle
 from utils.errors import UserError, guarded
 from utils.files import write_json
@@ -46,6 +47,10 @@ class Bounds:
 
 #: By precision. In float64 what is left is MXNet's optimiser, which takes its rates as float32.
 BOUNDS = {"float32": Bounds(1e-6, 1e-5, 1e-5, 1e-4), "float64": Bounds(1e-12, 1e-11, 1e-8, 1e-6)}
+
+
+#: The deviations that change single steps alike in both engines; the others change starts, whole runs or evaluations.
+_HONOURED = frozenset({"coupled_decay", "double_rescale", "stock_epsilon", "tanh_everywhere"})
 
 
 @dataclass
@@ -79,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ENGINES:
         if why := engine_obstacle(name):
             raise UserError(f"a comparison needs both engines, and {name} is not available: {why}")
+    _check_deviations(options)
     data = data_of(options.resolved())
     print(f"{options.model} {list(options.p_dims)} on {options.dataset}: {data.n_items} items, {options.precision}")
     bounds = BOUNDS[options.precision]
@@ -91,6 +97,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(_table_of(steps), _table_of_verdict(verdict), sep="\n\n")
     print(f"\n{'PASS: the engines agree' if verdict.passed else 'FAIL: the engines are too far apart'}")
     return 0 if verdict.passed else 1
+
+
+def _check_deviations(options: RunOptions) -> None:
+    """``UserError`` unless the deviations are ones that both engines share and a lock-step can honour."""
+    given = [deviations_of(options, name) for name in ENGINES]
+    if any(deviations - _HONOURED for deviations in given) or given[0] != given[1]:
+        raise UserError(
+            f"--profile {options.profile} --deviations {','.join(options.deviations) or 'none'}: the lock-step takes "
+            f"only {', '.join(sorted(_HONOURED))}, the same in both engines; leave --profile at paper"
+        )
 
 
 def _judge_training(steps: Sequence[Step], bounds: Bounds) -> Verdict:

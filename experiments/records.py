@@ -21,15 +21,16 @@ from utils.weights import load_arrays, save_arrays
 
 BEST_WEIGHTS = "best.safetensors"  # kept with --save_results
 STATE = "state.safetensors"
-CHECKED = ("metrics.json", "per_user.npz")  # their checksums stand in run.json; a safetensors file has its own inside
+# The checksums of these stand in run.json; a safetensors file has its own inside.
+CHECKED = ("metrics.json", "per_user.npz", "lists.npz")
 
 
 class RunFolder:
     """``results/runs/<run id>/``. ``metrics.json``, written last, is what makes a run finished.
 
-    ``options.json``, ``history.csv`` (a row per epoch), ``log.txt``, ``per_user.npz``, ``run.json`` (times, memory,
-    versions), ``metrics.json`` (only what options, data and code determine), ``best.safetensors`` when asked for,
-    and ``state.safetensors`` while the run is not over.
+    ``options.json``, ``history.csv`` (a row per epoch), ``log.txt``, ``per_user.npz``, ``lists.npz``, ``run.json``
+    (times, memory, versions), ``metrics.json`` (only what options, data and code determine), ``best.safetensors`` when
+    asked for, and ``state.safetensors`` while the run is not over.
 
     To write to it, enter it: a context manager that makes the folder and holds its lock, the file
     ``.<run id>.lock`` beside it. Whoever finds it held waits.
@@ -98,7 +99,10 @@ class RunFolder:
             checksums = dict(read_json(self.path / "run.json").get("sha256", {}))
         except (OSError, ValueError, AttributeError, TypeError):
             return None  # times and versions only: the results stand without it
-        wrong = [name for name in checksums if name in CHECKED and sha256_of(self.path / name) != checksums[name]]
+        checked = [name for name in CHECKED if name in checksums]
+        if missing := [name for name in checked if not (self.path / name).exists()]:
+            return f"{missing[0]} is missing"
+        wrong = [name for name in checked if sha256_of(self.path / name) != checksums[name]]
         return f"{wrong[0]} is damaged (its checksum differs)" if wrong else None
 
     def begin(self, options: Mapping[str, Any]) -> None:
@@ -140,13 +144,18 @@ class RunFolder:
             self.log(f"{error}; set aside as {aside}, starting from the first epoch")
             return None
 
-    def finish(self, metrics: Mapping[str, Any], per_user: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
+    def finish(
+        self, metrics: Mapping[str, Any], per_user: Mapping[str, np.ndarray], lists: Mapping[str, np.ndarray],
+        about: Mapping[str, Any],
+    ) -> None:  # fmt: skip
         """Write the results, ``metrics.json`` last, and remove the state. Their checksums stand in ``run.json``."""
-        with written_whole(self.path / "per_user.npz") as temporary:
-            save_npz(temporary, per_user)
+        checksums = {}
+        for name, arrays in (("per_user.npz", per_user), ("lists.npz", lists)):
+            with written_whole(self.path / name) as temporary:
+                save_npz(temporary, arrays)
+            checksums[name] = sha256_of(self.path / name)
         text = json_text(_finite(metrics))
-        digests = (hashlib.sha256(text.encode("utf-8")).hexdigest(), sha256_of(self.path / "per_user.npz"))
-        checksums = dict(zip(CHECKED, digests, strict=True))
+        checksums["metrics.json"] = hashlib.sha256(text.encode("utf-8")).hexdigest()
         write_json(self.path / "run.json", _finite({**about, "sha256": checksums}))
         write_text(self.path / "metrics.json", text)
         (self.path / STATE).unlink(missing_ok=True)

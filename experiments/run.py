@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep import PreparedData, find_prepared
+from experiments.deviations import DeviantTraining
 from experiments.divergence import told
 from experiments.interchange import load_weights, save_weights
 from experiments.out_of_memory import memory_told
@@ -19,6 +20,7 @@ from experiments.records import BEST_WEIGHTS, RunFolder
 from experiments.testing import test
 from experiments.training import Training
 from utils.arguments import parsed, parser_for
+from utils.deviations import deviations_of, shared_deviations
 from utils.engine import ENGINES, Trainer, check_precision, load_engine
 from utils.errors import UserError, guarded
 from utils.files import sha256_of
@@ -95,15 +97,16 @@ def _train_and_record(engine: str, package: Any, options: RunOptions, data: Prep
         trainer = package.build(options, data.n_items)
     if options.init_from:
         trainer.load_weights(load_weights(options.init_from, options, data, trainer.shapes()))
-    training = Training(trainer, data, options, folder)
+    training = _training(engine, trainer, data, options, folder)
     training.run_to_the_end()
-    metrics, per_user = test(training, data, options)
+    metrics, per_user, lists = test(training, data, options)
     head = {"run_id": run_id, "engine": engine, "dl_frame": ENGINES[engine].dl_frame, "dataset": options.dataset,
             "data": data.fingerprint, "model": options.model}  # fmt: skip
     about = {
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seconds": training.seconds_before + time.perf_counter() - clock,
+        "deviations": sorted(deviations_of(options, engine)),
         **training.timing(),
         **provenance(package.describe(), options.device),
         "manifest": str(data.folder / "manifest.json"),
@@ -113,7 +116,7 @@ def _train_and_record(engine: str, package: Any, options: RunOptions, data: Prep
     }
     if options.save_results and training.best_weights:
         save_weights(folder.path / BEST_WEIGHTS, training.best_weights, options, data, run_id)
-    folder.finish({**head, **metrics}, per_user, about)
+    folder.finish({**head, **metrics}, per_user, lists, about)
     if training.diverged:
         folder.log(told(metrics["diverged"], metrics["best_epoch"]))
         return
@@ -122,6 +125,12 @@ def _train_and_record(engine: str, package: Any, options: RunOptions, data: Prep
         f"test (best epoch {metrics['best_epoch']}): NDCG@100 {shown['n100']:.4f}  Recall@20 {shown['r20']:.4f}  "
         f"Recall@50 {shown['r50']:.4f}  loss {shown['loss']:.2f}  ->  {folder.path}"
     )
+
+
+def _training(engine: str, trainer: Trainer, data: PreparedData, options: RunOptions, folder: RunFolder) -> Training:
+    if deviations := shared_deviations(options, engine):
+        return DeviantTraining(trainer, data, options, folder, deviations)
+    return Training(trainer, data, options, folder)
 
 
 def train(engine: str, options: RunOptions) -> Trainer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -46,9 +45,15 @@ def option_text(value: Any) -> str:
     if is_blank(value):
         return ""
     if isinstance(value, str) and value.startswith("["):
-        with contextlib.suppress(ValueError):  # no list, but a text that begins like one
-            return ",".join(f"{float(part):g}" for part in value.strip("[]").split(","))
+        return ",".join(_part(part.strip()) for part in value.strip("[]").split(","))
     return f"{value:g}" if isinstance(value, (int, float)) else str(value)
+
+
+def _part(text: str) -> str:
+    try:
+        return f"{float(text):g}"
+    except ValueError:  # a name
+        return text
 
 
 def _told(run: Mapping[str, Any], name: str) -> str:
@@ -62,6 +67,8 @@ def _told(run: Mapping[str, Any], name: str) -> str:
 
 
 def _is_default(run: Mapping[str, Any], name: str) -> bool:
+    if name == "deviations":
+        return option_text(run[name]) == ""
     if name not in ("q_dims", "dropout_enc", "dropout_dec"):
         return run[name] == _DEFAULTS.get(name)
     values = option_text(run[name]).split(",")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -24,6 +25,9 @@ from utils.options import RunOptions
 from utils.schedules import PlateauSchedule, Progress, beta_at, beta_cap
 
 LARGEST_SAVING_SHARE = 0.02  # of a run's time, whatever saving its state costs
+
+#: ``loss``, ``nll`` and ``kl`` of an evaluation at a beta.
+Losses = Callable[[Evaluation, float], dict[str, float]]
 
 
 @dataclass
@@ -51,13 +55,15 @@ class Training:
     Continues from the state in ``folder`` where there is one, as if it had never stopped.
     """
 
+    schedule_class = PlateauSchedule
+
     def __init__(self, trainer: Trainer, data: PreparedData, options: RunOptions, folder: RunFolder) -> None:
         self.trainer, self.options, self.folder = trainer, options, folder
         self.clicks = data.train.binary()
         self.fold_in, self.held_out = data.validation_fold_in.binary(), data.validation_held_out.binary()
         self.steps = steps_per_epoch(self.clicks.shape[0], options.batch_size)
         self.position, self.progress = Position(), Progress()
-        self.schedule = PlateauSchedule(options.lr, options.lr_patience)
+        self.schedule = self.schedule_class(options.lr, options.lr_patience)
         self.best_weights: dict[str, np.ndarray] = {}
         self.diverged: Divergence | None = None
         self.seconds_before = 0.0  # spent in earlier processes on the same run
@@ -100,6 +106,15 @@ class Training:
             "eval_seconds": sum(evaluations) / len(evaluations) if evaluations else math.nan,
             "saving_seconds": self.saving_seconds,
         }
+
+    def losses(self, evaluation: Evaluation, beta: float) -> dict[str, float]:
+        """``loss``, ``nll`` and ``kl`` of an evaluation, means over its users."""
+        return losses(evaluation, beta)
+
+    @property
+    def test_beta(self) -> float:
+        """beta of the test loss: that of the weights tested."""
+        return self.position.best["beta"]
 
     # An epoch
 
@@ -166,22 +181,22 @@ class Training:
 
     def _evaluate(self, row: dict[str, Any]) -> None:
         begun = time.perf_counter()
-        evaluation = self.trainer.evaluate(self.fold_in, RANKED_ITEMS)
+        evaluation = self.trainer.evaluate(self.fold_in, RANKED_ITEMS, row["epoch"])
         check_loss(evaluation.loss(1.0), row["epoch"], None, self.schedule.lr, self.position.beta)
         values = per_user(evaluation.ranked, self.held_out)
         means = {name: mean_and_error(values[name]) for name in METRICS}
         row |= {
-            **{f"val_{name}": value for name, value in losses(evaluation, self.position.beta).items()},
+            **{f"val_{name}": value for name, value in self.losses(evaluation, self.position.beta).items()},
             "val_n100": means["n100"][0], "val_n100_se": means["n100"][1],
             "val_r20": means["r20"][0], "val_r50": means["r50"][0],
         }  # fmt: skip
         on_loss = self.options.early_stop_score_fn == "loss"
-        score = -evaluation.loss(beta_cap(self.options)) if on_loss else means["n100"][0]
+        score = -self.losses(evaluation, beta_cap(self.options))["loss"] if on_loss else means["n100"][0]
         if self.progress.update(score, row["epoch"]):
             self.best_weights = self.trainer.weights()
             self.position.best = {
                 "epoch": row["epoch"], "updates": self.position.updates, "beta": self.position.beta,
-                "validation": {**losses(evaluation, self.position.beta), **{name: means[name][0] for name in METRICS}},
+                "validation": self.losses(evaluation, self.position.beta) | {name: means[name][0] for name in METRICS},
             }  # fmt: skip
         if self.options.lr_scheduler:
             self.schedule.update(score)
@@ -222,7 +237,7 @@ class Training:
 
     def _take(self, arrays: dict[str, np.ndarray], record: dict[str, Any]) -> None:
         position, progress = Position(**record["position"]), Progress(**record["progress"])
-        schedule = PlateauSchedule(**record["schedule"])
+        schedule = self.schedule_class(**record["schedule"])
         self.trainer.load_weights(_under("weights/", arrays))
         self.trainer.load_optimizer_state(_under("optimizer/", arrays))
         self.best_weights = _under("best/", arrays)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.deviations import losses_of
 from experiments.interchange import load_weights
 from experiments.records import BEST_WEIGHTS, RunFolder
 from experiments.run import data_of
@@ -78,8 +79,8 @@ def verify(run: Path, data_dir: str | None = None, device: str | None = None) ->
     package.device_of(options.device)
     trainer = package.build(options, data.n_items)
     trainer.load_weights(load_weights(run / BEST_WEIGHTS, options, data, trainer.shapes()))
-    beta = metrics["beta"] if metrics["beta"] is not None else 0.0
-    figures, per_user = tested(trainer, data, beta)
+    beta = metrics.get("test_beta", metrics["beta"]) or 0.0
+    figures, per_user, _ = tested(trainer, data, beta, losses_of(options, engine))
     stored = read_per_user(run)
     findings = [
         Finding(name, float(metrics["test"][name]), figures["test"][name]) for name in ("loss", "nll", "kl", *METRICS)

@@ -24,7 +24,7 @@ _AS_FLOAT32 = {beta: float(np.float32(beta)) for beta in (BETA1, BETA2)}
 class Adam:
     """Adam (Kingma & Ba 2015, Algorithm 1): epsilon stands beside the bias-corrected ``sqrt(v)``.
 
-    ``mx.nd.adam_update`` adds its epsilon to the uncorrected root; ``EPSILON * sqrt(1 - beta2**t)`` there, with the
+    ``mx.nd.adam_update`` adds its epsilon to the uncorrected root; ``epsilon * sqrt(1 - beta2**t)`` there, with the
     corrections in the step size, is the paper's update.
     """
 
@@ -32,6 +32,7 @@ class Adam:
         self.parameters = dict(parameters)
         self.options = options
         self.t = 0
+        self.epsilon = EPSILON
         self.m = {name: mx.nd.zeros_like(parameter.data()) for name, parameter in self.parameters.items()}
         self.v = {name: mx.nd.zeros_like(parameter.data()) for name, parameter in self.parameters.items()}
 
@@ -45,7 +46,7 @@ class Adam:
             _shrink(weight, self.options, lr)
             mx.nd.adam_update(
                 weight, parameter.grad(), self.m[name], self.v[name], lr=size, beta1=BETA1, beta2=BETA2,
-                epsilon=EPSILON * root, wd=_penalty(weight, self.options), lazy_update=False, out=weight,
+                epsilon=self.epsilon * root, wd=_penalty(weight, self.options), lazy_update=False, out=weight,
             )  # fmt: skip
 
     def state(self) -> dict[str, np.ndarray]:

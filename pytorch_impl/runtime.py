@@ -9,8 +9,10 @@ from utils.errors import UserError
 
 THREADS = thread_count()
 os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))
-# Threads that sleep while they wait: spinning ones take the cores from whatever else runs, another run above all.
+# Threads that sleep while they wait: spinning ones take the cores from whatever else runs, another run above all. They
+# spin for some tens of microseconds first, as long as PyTorch takes from one operation to the next.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import torch  # noqa: E402
 

@@ -13,6 +13,7 @@ from pytorch_impl.models import network_class
 from pytorch_impl.optimizers import build_optimizer
 from pytorch_impl.runtime import device_of, torch
 from utils.batches import Batch, evaluation_batches
+from utils.deviations import engine_deviations
 from utils.engine import Evaluation
 from utils.memory import keep_freed_memory
 from utils.options import RunOptions
@@ -24,14 +25,18 @@ from utils.weights import check_shapes
 class Trainer:
     """A network, its optimiser, and the device they live on. Methods: ``utils.engine.Trainer``."""
 
+    network_class = staticmethod(network_class)  # these three are what a deviation may replace
+    draw_weights = staticmethod(draw_weights)
+    build_optimizer = staticmethod(build_optimizer)
+
     def __init__(self, options: RunOptions, n_items: int) -> None:
         self.device = device_of(options.device)
         self.eval_batch_size = options.eval_batch_size
         self.mixed = options.precision == "mixed"
         self.dtype = torch.float32 if self.mixed else getattr(torch, options.precision)
-        self.network = network_class(options.model)(options, n_items).to(self.device, self.dtype)
-        self.load_weights(draw_weights(self.shapes(), options.seed))
-        self.optimizer = build_optimizer({name: p for name, p, _ in self.network.named()}, options)
+        self.network = self.network_class(options.model)(options, n_items).to(self.device, self.dtype)
+        self.load_weights(self.draw_weights(self.shapes(), options.seed))
+        self.optimizer = self.build_optimizer({name: p for name, p, _ in self.network.named()}, options)
 
     def train_step(self, batch: Batch, beta: float, lr: float) -> torch.Tensor:
         """One update; a handle for :meth:`read_losses`."""
@@ -48,12 +53,12 @@ class Trainer:
         nll, kl = handle.tolist()
         return nll, kl
 
-    def evaluate(self, fold_in: csr_matrix, k: int) -> Evaluation:
+    def evaluate(self, fold_in: csr_matrix, k: int, epoch: int = 0) -> Evaluation:
         """Rankings and losses of users given by their clicks."""
         ranked, nll, kl = [], [], []
-        for batch, clicks in self._evaluation(fold_in):
+        for batch, clicks in self._evaluation(fold_in, epoch):
             with torch.no_grad():
-                logits, divergence = self.network(clicks.matrix)
+                logits, divergence = self._outputs(clicks)
                 log_likelihood = click_log_likelihood(logits, clicks.positions)
             nll.append(np.bincount(batch.rows, weights=-log_likelihood.cpu().numpy(), minlength=batch.n_users))
             kl.append(divergence.cpu().numpy().astype(np.float64))
@@ -118,7 +123,10 @@ class Trainer:
             logits, kl = self.network(clicks.matrix, *clicks.noise)
         return -click_log_likelihood(logits, clicks.positions).sum() / n_users, kl.mean()
 
-    def _evaluation(self, fold_in: csr_matrix) -> Iterator[tuple[Batch, Clicks]]:
+    def _outputs(self, clicks: Clicks) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.network(clicks.matrix)
+
+    def _evaluation(self, fold_in: csr_matrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
         for batch in evaluation_batches(fold_in, self.eval_batch_size):
             yield batch, to_device(batch, self.device, self.dtype)
 
@@ -126,6 +134,10 @@ class Trainer:
 def build(options: RunOptions, n_items: int) -> Trainer:
     """A trainer for resolved ``options``, its weights drawn from ``options.seed``."""
     keep_freed_memory()
+    if deviations := engine_deviations(options, "pytorch"):
+        from pytorch_impl.deviations import DeviantTrainer  # not needed otherwise, and it needs this module
+
+        return DeviantTrainer(options, n_items, deviations)
     return Trainer(options, n_items)
 
 

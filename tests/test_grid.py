@@ -24,6 +24,7 @@ from experiments.grid_file import Planned, describe, grid_names, read_grid
 from experiments.grid_processes import Job, run_jobs
 from experiments.grid_run import arguments_of, command_of
 from utils.arguments import parsed, parser_for
+from utils.deviations import PROFILES
 from utils.errors import UserError, guarded
 from utils.files import read_json, write_json
 from utils.options import RunOptions
@@ -31,6 +32,7 @@ from utils.results import load
 
 ROOT = Path(__file__).resolve().parents[1]
 BOTH = ("pytorch", "mxnet")
+CORE = ("profile", "anneal_cap", "weight_decay", "seed")
 
 SMALL = """
 description = "small"
@@ -65,8 +67,23 @@ def write_grid(tmp_path):
 
 
 def test_the_grids_of_the_issue_are_there_and_described():
-    assert grid_names() == ["annealing", "defaults", "liang2018", "published", "quick"]
+    assert grid_names() == [
+        "annealing", "annealing_to_one", "defaults", "liang2018", "published", "quick", "why_the_frameworks_differed",
+        "why_the_frameworks_differed_short",
+    ]  # fmt: skip
     assert all(read_grid(name).description for name in grid_names())
+
+
+def test_the_discrepancy_begins_with_its_core_and_runs_nothing_twice():
+    """Both profiles, cap 0 and 0.2, decay 0 and .001, both engines, three seeds; then what each engine had."""
+    runs = runs_of("why_the_frameworks_differed")
+    core = {(run.engine, *(getattr(run.options, name) for name in CORE)) for run in runs[:48]}
+    assert len(core) == 48
+    assert all(run.options.deviations == () for run in runs[:48])
+    assert len({run.options.run_id(run.engine, "data") for run in runs}) == len(runs) == 3 * (16 + 16 + 6 + 24)
+    for run in runs[48:]:
+        had = PROFILES["recotour2020"][run.engine]
+        assert {name.removeprefix("no_") for name in run.options.deviations} <= had
 
 
 def test_quick_runs_both_models_in_both_engines_over_seeds():
@@ -218,7 +235,7 @@ def test_a_mistake_in_a_grid_is_one_line_naming_the_file(write_grid, capsys, tex
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--grid", "nosuch"], "there are annealing, defaults, liang2018, published, quick"),
+        (["--grid", "nosuch"], "there are annealing, annealing_to_one, defaults, liang2018, "),
         (["--grid", "nosuch.toml"], "no such grid"),
         (["--engines", "jax"], "expected a list such as pytorch,mxnet"),
         (["--seeds", "a"], "expected a list such as 1,2,3"),

@@ -17,7 +17,7 @@ from data_prep import find_prepared
 from experiments import run as runs
 from experiments.training import Training
 from utils.engine import ENGINES
-from utils.metrics import METRICS
+from utils.metrics import METRICS, per_user
 from utils.weights import load_arrays
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def test_a_run_leaves_everything_its_reader_needs(engine, options):
     folder = runs.run(engine, options)
     assert sorted(path.name for path in folder.iterdir()) == [
-        "best.safetensors", "history.csv", "log.txt", "metrics.json", "options.json", "per_user.npz", "run.json",
+        "best.safetensors", "history.csv", "lists.npz", "log.txt", "metrics.json", "options.json", "per_user.npz",
+        "run.json",
     ]  # fmt: skip
     metrics = metrics_of(folder)
     assert metrics["dl_frame"] == ENGINES[engine].dl_frame
@@ -51,6 +52,24 @@ def test_a_run_leaves_everything_its_reader_needs(engine, options):
     table = pd.read_csv(folder.parent.parent / "all_results.csv")
     assert table["run_id"].tolist() == [folder.name]
     assert table["n100"].tolist() == [metrics["test"]["n100"]]
+
+
+def test_the_stored_lists_are_those_that_the_figures_were_taken_from(engine, options, data_dir):
+    folder = runs.run(engine, options)
+    with np.load(folder / "lists.npz", allow_pickle=False) as stored:
+        lists = dict(stored)
+    with np.load(folder / "per_user.npz", allow_pickle=False) as stored:
+        figures = dict(stored)
+    assert lists["items"].dtype == np.int32
+    assert lists["items"].shape == (30, 100)
+    assert (lists["items"][:, 40:] == -1).all()  # 40 items, those clicked left out
+    data = runs.data_of(options)
+    fold_in, held_out = (matrix.binary()[lists["user"]] for matrix in (data.test_fold_in, data.test_held_out))
+    for user, items in enumerate(lists["items"]):
+        assert set(items[items >= 0]) == set(range(data.n_items)) - set(fold_in[user].indices)
+    again = per_user(lists["items"], held_out)
+    for name in METRICS:
+        np.testing.assert_allclose(figures[name], again[name], rtol=1e-6)
 
 
 def test_the_test_figures_are_those_of_the_stored_best_weights(engine, package, options, data_dir):

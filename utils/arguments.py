@@ -125,7 +125,7 @@ def _add(group: Any, field: dataclasses.Field) -> None:
     if field.default is False:
         group.add_argument(flag_of(field), action="store_true", help=about["help"])
         return
-    shown = "" if field.default is None else f" (default: {_as_text(field.default)})"
+    shown = "" if field.default in (None, ()) else f" (default: {_as_text(field.default)})"
     group.add_argument(
         flag_of(field),
         type=_argparse_type(about["parse"]),
@@ -147,7 +147,9 @@ def _argparse_type(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _as_text(value: Any) -> str:
-    return ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else f"{value}"
+    if isinstance(value, tuple):
+        return ",".join(part if isinstance(part, str) else f"{part:g}" for part in value)
+    return f"{value}"
 
 
 def parsed(options: type[T], parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> T:

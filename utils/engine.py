@@ -72,8 +72,12 @@ class Trainer(Protocol):
     def read_losses(self, handle: Any) -> tuple[float, float]:
         """The (nll, kl) of a step, means over its users; waits until the step is done."""
 
-    def evaluate(self, fold_in: csr_matrix, k: int) -> Evaluation:
-        """Rankings and losses of users given by their clicks ``(users, items)``, without dropout, at ``z = mu``."""
+    def evaluate(self, fold_in: csr_matrix, k: int, epoch: int = 0) -> Evaluation:
+        """Rankings and losses of users given by their clicks ``(users, items)``, without dropout, at ``z = mu``.
+
+        With the deviation ``baked_sampling`` z is sampled, and ``epoch`` names the noise (``utils.deviant_draws``);
+        else it means nothing.
+        """
 
     def rank(self, fold_in: csr_matrix, k: int) -> np.ndarray:
         """The ``k`` best items of each user, int32 ``(users, k)``, best first, fold-in excluded, padded with -1."""

@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from utils.arguments import integer, list_of, option, real
+from utils.deviations import DEVIATIONS, PROFILES, deviation, in_order
 from utils.errors import UserError
 from utils.files import sha256_of, short_hash
 from utils.models import MODELS
 
 _DATA, _MODEL, _TRAINING = "data", "model", "training"
 _ANNEALING, _STOPPING, _RUN = "annealing of beta (vae)", "evaluation and early stopping", "run"
+_DEVIATIONS = "deviations"
 
 LARGEST_SEED = 2**63 - 1  # a key of the generator
 _widths = list_of(integer(1), "200,600")
 _dropouts = list_of(real(minimum=0, below=1), "0.5,0")
+_deviations = list_of(deviation, "baked_sampling,no_stock_init")
 
 
 def _rating(text: str) -> float | str:
@@ -115,6 +118,17 @@ class RunOptions:
         choices=("metric", "loss"),
     )  # fmt: skip
 
+    profile: str = option(
+        "paper", _DEVIATIONS, "how the model computes: as in Liang et al. 2018, or, in each framework, as the code of "
+        "the study of 2020 for that framework did; hyper-parameters are the same in both",
+        choices=tuple(PROFILES),
+    )  # fmt: skip
+    deviations: tuple[str, ...] = option(
+        (), _DEVIATIONS, "of the study's deviations from the paper those to add to the profile, or with no_ before the "
+        "name to take from it: " + "; ".join(f"{name}: {about.meaning}" for name, about in DEVIATIONS.items()),
+        _deviations,
+    )  # fmt: skip
+
     init_from: str | None = option(None, _RUN, "start from these weights, of either engine, instead of drawn ones")
     precision: str = option(
         "float32", _RUN,
@@ -156,7 +170,8 @@ class RunOptions:
         annealing = self._annealing()
         return dataclasses.replace(
             self, q_dims=q_dims, dropout_enc=dropout_enc, dropout_dec=dropout_dec, annealing=annealing,
-            constant_anneal=annealing == "constant", prefetch=self._prefetch(),
+            constant_anneal=annealing == "constant", deviations=in_order(self.deviations),
+            prefetch=self._prefetch(),
         )  # fmt: skip
 
     def _prefetch(self) -> int:

@@ -24,6 +24,7 @@ class Purpose(enum.IntEnum):
     INPUT_DROPOUT = 2
     LAYER_DROPOUT = 3
     EPSILON = 4
+    EVALUATION_NOISE = 5
 
 
 def stream(seed: int, purpose: Purpose, epoch: int = 0, step: int = 0) -> np.random.Generator:

@@ -43,6 +43,7 @@ PUBLISHED_OPTIONS = tuple(
 
 _GROUP_OF = {field.name: field.metadata["group"] for field in dataclasses.fields(RunOptions)}
 _DECISIVE = [field.name for field in dataclasses.fields(RunOptions) if field.metadata.get("affects_result", True)]
+_DEFAULT = {field.name: field.default for field in dataclasses.fields(RunOptions)}
 #: The options that change a run's result, beyond those that only name its data (``data`` stands for them).
 DECISIVE_OPTIONS = tuple(name for name in _DECISIVE if name == "dataset" or _GROUP_OF[name] != _GROUP_OF["dataset"])
 _PREPARATION = tuple(name for name in _DECISIVE if name not in DECISIVE_OPTIONS)
@@ -98,6 +99,19 @@ def collect(results_dir: str | os.PathLike) -> pd.DataFrame:
     _warn(damaged)
     texts = [[row[name] for name in COLUMNS] for row in rows]
     return _with_folders(parse_table(COLUMNS, texts, f"{results_dir}"), Path(results_dir))
+
+
+def cells(place: str | os.PathLike) -> list[dict[str, str]]:
+    """The rows of a table of results as they stand in it, text by column, and whatever columns it has.
+
+    ``place`` is the file, or a folder that holds ``all_results.csv`` or else the runs it would be made of. Raises
+    ``UserError`` when there is no such file, or it is no csv.
+    """
+    path = Path(place)
+    if path.is_dir() and not (path / RESULTS_FILE).exists():
+        return _rows(path)[0]
+    header, rows = _read_csv(path / RESULTS_FILE if path.is_dir() else path)
+    return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def load(file: str | os.PathLike) -> pd.DataFrame:
@@ -211,7 +225,8 @@ def _sort_key(values: dict[str, Any]) -> tuple:
 
 
 def _option_values(options: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
-    values = {name: options.get(name) for name in _DECISIVE}
+    # An option that a run's record does not know came later than the run, which did as its default says.
+    values = {name: options.get(name, _DEFAULT[name]) for name in _DECISIVE}
     if metrics["beta"] is None:  # a model without beta: what was said of it had no part in the result
         values.update(dict.fromkeys(_BETA_OPTIONS, NOT_APPLICABLE))
     return values

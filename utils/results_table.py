@@ -12,7 +12,13 @@ from utils.errors import UserError
 #: What stands where a column does not apply, such as the annealing of a dae; a blank is a value not known.
 NOT_APPLICABLE = "NA"
 
-_LISTS = {"p_dims": int, "q_dims": int, "dropout_enc": float, "dropout_dec": float}
+_LISTS: dict[str, Callable[[str], Any]] = {
+    "p_dims": int,
+    "q_dims": int,
+    "dropout_enc": float,
+    "dropout_dec": float,
+    "deviations": str.strip,
+}
 _FLAGS = {"lr_scheduler", "constant_anneal", "git_dirty", "comparable"}
 _NUMBERS = {
     "loss", "r20", "lr_patience", "lr", "early_stop_patience", "best_epoch", "weight_decay", "n100", "anneal_cap",
@@ -21,7 +27,8 @@ _NUMBERS = {
 # Texts that may look like numbers: a hash of digits only, a version such as 3.10.
 _TEXTS = {
     "model", "dataset", "dl_frame", "optimizer", "decay", "annealing", "early_stop_score_fn", "device", "machine",
-    "run_id", "data", "status", "framework", "numpy", "python", "git_commit", "finished", "source", "protocol", "note",
+    "profile", "run_id", "data", "status", "framework", "numpy", "python", "git_commit", "finished", "source",
+    "protocol", "note",
 }  # fmt: skip
 
 
@@ -39,8 +46,9 @@ def fits(name: str, value: Any) -> bool:
     if value is None or value == NOT_APPLICABLE:
         return True
     if name in _LISTS:
-        kinds = int if _LISTS[name] is int else (int, float)
-        return isinstance(value, (list, tuple)) and len(value) > 0 and all(_is_a(part, kinds) for part in value)
+        kinds = {int: int, float: (int, float)}.get(_LISTS[name], str)
+        is_list = isinstance(value, (list, tuple)) and (len(value) > 0 or kinds is str)  # there may be no names
+        return is_list and all(_is_a(part, kinds) for part in value)
     if name in _FLAGS:
         return isinstance(value, bool)
     if name in _TEXTS:
@@ -132,7 +140,7 @@ def _flag(cell: str) -> bool | str:
     return cell if cell == NOT_APPLICABLE else cell == "True"
 
 
-def _list(cell: str, part: type) -> str:
+def _list(cell: str, part: Callable[[str], Any]) -> str:
     if not (cell.startswith("[") and cell.endswith("]")):
         raise ValueError(cell)
     return as_text([part(text) for text in cell[1:-1].split(",")])

@@ -84,7 +84,7 @@ class PlateauSchedule:
 
     def update(self, score: float) -> None:
         """Note the score of an evaluation and lower ``lr`` when it has stalled for too long."""
-        if score > self.best + self.threshold * abs(self.best) or self.best == -math.inf:
+        if not math.isfinite(self.best) or self._is_better(score):
             self.best, self.stalled = score, 0
         else:
             self.stalled += 1
@@ -92,3 +92,6 @@ class PlateauSchedule:
             if self.lr - self.lr * self.factor > _SMALLEST_FALL:  # for ever, it would leave what float32 can hold
                 self.lr *= self.factor
             self.stalled = 0
+
+    def _is_better(self, score: float) -> bool:
+        return score > self.best + self.threshold * abs(self.best)

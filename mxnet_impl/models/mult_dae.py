@@ -19,11 +19,13 @@ class MultDAE(HybridBlock):
     A pure function: noise is an argument, and without noise there is none.
     """
 
+    tower = Tower
+
     def __init__(self, options: RunOptions, n_items: int, **kwargs) -> None:
         super().__init__(**kwargs)
         with self.name_scope():
-            self.encoder = Tower([n_items, *options.q_dims], options.dropout_enc, from_clicks=True)
-            self.decoder = Tower([*options.p_dims, n_items], options.dropout_dec, from_clicks=False)
+            self.encoder = self.tower([n_items, *options.q_dims], options.dropout_enc, from_clicks=True)
+            self.decoder = self.tower([*options.p_dims, n_items], options.dropout_dec, from_clicks=False)
 
     def hybrid_forward(
         self, F: ModuleType, matrix: SparseRows, *noise: mx.nd.NDArray

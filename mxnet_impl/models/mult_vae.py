@@ -20,13 +20,15 @@ class MultVAE(HybridBlock):
     A pure function: noise is an argument, and without noise there is none (``z = mu``).
     """
 
+    tower = Tower
+
     def __init__(self, options: RunOptions, n_items: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.latent = options.p_dims[0]
         encoder = [n_items, *options.q_dims[:-1], 2 * self.latent]
         with self.name_scope():
-            self.encoder = Tower(encoder, options.dropout_enc, from_clicks=True)
-            self.decoder = Tower([*options.p_dims, n_items], options.dropout_dec, from_clicks=False)
+            self.encoder = self.tower(encoder, options.dropout_enc, from_clicks=True)
+            self.decoder = self.tower([*options.p_dims, n_items], options.dropout_dec, from_clicks=False)
 
     def hybrid_forward(
         self, F: ModuleType, matrix: SparseRows, *noise: mx.nd.NDArray

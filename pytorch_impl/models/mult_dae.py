@@ -18,10 +18,12 @@ class MultDAE(nn.Module):
     A pure function: noise is an argument, and without noise there is none.
     """
 
+    tower = Tower
+
     def __init__(self, options: RunOptions, n_items: int) -> None:
         super().__init__()
-        self.encoder = Tower([n_items, *options.q_dims], options.dropout_enc, from_clicks=True)
-        self.decoder = Tower([*options.p_dims, n_items], options.dropout_dec, from_clicks=False)
+        self.encoder = self.tower([n_items, *options.q_dims], options.dropout_enc, from_clicks=True)
+        self.decoder = self.tower([*options.p_dims, n_items], options.dropout_dec, from_clicks=False)
 
     def forward(self, matrix: SparseRows, *noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits ``(M, I)`` of users' clicks ``(M, I)``, and a KL of 0 ``(M,)``: no prior, no such term.

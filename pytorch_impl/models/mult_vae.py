@@ -19,12 +19,14 @@ class MultVAE(nn.Module):
     A pure function: noise is an argument, and without noise there is none (``z = mu``).
     """
 
+    tower = Tower
+
     def __init__(self, options: RunOptions, n_items: int) -> None:
         super().__init__()
         self.latent = options.p_dims[0]
         encoder = [n_items, *options.q_dims[:-1], 2 * self.latent]
-        self.encoder = Tower(encoder, options.dropout_enc, from_clicks=True)
-        self.decoder = Tower([*options.p_dims, n_items], options.dropout_dec, from_clicks=False)
+        self.encoder = self.tower(encoder, options.dropout_enc, from_clicks=True)
+        self.decoder = self.tower([*options.p_dims, n_items], options.dropout_dec, from_clicks=False)
 
     def forward(self, matrix: SparseRows, *noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits ``(M, I)`` and KL ``(M,)`` of users' clicks ``(M, I)``.
