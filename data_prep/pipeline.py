@@ -79,15 +79,24 @@ def prepare(
     source = open_source(raw, options)
     if source.guessed:
         say(f"columns guessed from the header: {format_columns(source.columns)} (--columns says otherwise)")
-    options = replace(options, columns=source.columns)
-    before = _stamps(source)
-    origin = _origin(source)
+    return _prepared_from(source, raw, replace(options, columns=source.columns), data_dir, force, say)
+
+
+def _prepared_from(
+    source: Source, raw: Path, options: DataOptions, data_dir: Path, force: bool, say: Say
+) -> PreparedData:
+    """The preparation of ``source``, found in the file or folder ``raw``: made, or found finished."""
+    before, origin = _stamps(source), _origin(source)
     folder = dataset_folder(data_dir, options.dataset) / f"{PROTOCOL}-{options.fingerprint(origin['sha256'])}"
-    if folder.exists() and not force and (finished := _intact(lambda: load_prepared(folder))):
+
+    def there() -> PreparedData | None:
+        return _intact(lambda: load_prepared(folder)) if folder.exists() and not force else None
+
+    if finished := there():
         return _found(finished, say)
     with alone_in(folder.parent, say):
-        if folder.exists() and not force and (finished := _intact(lambda: load_prepared(folder))):
-            return _found(finished, say)  # by the process that was waited for
+        if finished := there():  # made by the process that was waited for
+            return _found(finished, say)
         manifest, item_ids, parts = _computed(source, origin, options)
         titles = titles_beside(options.dataset, raw)
         if _stamps(source) != before:
@@ -104,9 +113,7 @@ def _now_or_later(last: str | None) -> str:
     """The time of a preparation: now, and after the ``last`` one even where the clock was set back since."""
     now = datetime.datetime.now(datetime.timezone.utc)
     if last is not None:
-        with contextlib.suppress(
-            ValueError, TypeError, OverflowError
-        ):  # no time of ours: it orders as text all the same
+        with contextlib.suppress(ValueError, TypeError, OverflowError):  # no time of ours orders as text all the same
             now = max(now, datetime.datetime.fromisoformat(last) + datetime.timedelta(microseconds=1))
     return now.isoformat(timespec="microseconds")
 
