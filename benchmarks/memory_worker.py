@@ -20,9 +20,11 @@ from data_prep.find import dataset_folder
 from data_prep.interactions import Interactions
 from data_prep.options import FORMAT_VERSION, PROTOCOL, DataOptions
 from data_prep.prepared import FORMAT, write_prepared
+from data_prep.summary import COUNTS, QUANTILES
 from experiments.records import RunFolder
 from experiments.run import data_of
-from experiments.training import Training, test
+from experiments.testing import test
+from experiments.training import Training
 from utils.engine import load_engine
 from utils.options import RunOptions
 
@@ -40,9 +42,10 @@ def write(folder: str, users: str, items: str, held_out: str) -> None:
         parts[f"{name}_fold_in"] = _interactions(_only(clicks, ~is_out))
         parts[f"{name}_held_out"] = _interactions(_only(clicks, is_out))
     fingerprint = "00000000"
+    counts = {**dict.fromkeys(COUNTS, 0), "clicks_per_user": dict.fromkeys(QUANTILES, 0.0)}  # nobody reads these
     manifest = {
         "format": FORMAT, "format_version": FORMAT_VERSION, "protocol": PROTOCOL, "dataset": DATASET,
-        "fingerprint": fingerprint, "options": DataOptions(DATASET).record(), "source": {}, "counts": {},
+        "fingerprint": fingerprint, "options": DataOptions(DATASET).record(), "source": {}, "counts": counts,
         "prepared_at": "",
     }  # fmt: skip
     write_prepared(

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import http.client
 import os
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
 
 from data_prep.catalogue import Download
 from utils.errors import UserError
+from utils.locks import held
 
 _BLOCK = 1 << 18
 _TIMEOUT = 60  # seconds without a byte
@@ -37,7 +36,8 @@ def fetch(download: Download, cache: Path, say: Callable[[str], None] = print) -
     """
     target = cache / download.filename
     cache.mkdir(parents=True, exist_ok=True)
-    with alone(cache / f".{download.filename}.lock"):
+    # Of two processes that want the same file one fetches it, the other waits and finds it.
+    with held(cache / f".{download.filename}.lock", lambda who: say(f"{who} is fetching {target}; waiting for it")):
         if target.exists():
             verify(target, download)
             return target
@@ -153,11 +153,3 @@ def _digest(path: Path, algorithm: str) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """Hold the file ``lock``: of two processes that want the same file one fetches it, the other waits and finds it."""
-    with open(lock, "w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield

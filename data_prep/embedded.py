@@ -14,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data_prep.catalogue import DATASETS, Download
-from data_prep.download import alone, fetch, verify
+from data_prep.download import fetch, verify
 from data_prep.titles import titles_table
 from utils.errors import UserError, is_users_to_mend, one_line
 from utils.files import sha256_of, write_text, written_whole
+from utils.locks import held
 
 TABLE = "u.data"
 TITLES = "item_titles.tsv"
@@ -54,7 +55,7 @@ def fetch_movielens_100k(cache: Path, say: Say = print) -> Path:
     if is_cached(cache):
         return cache / TABLE
     cache.mkdir(parents=True, exist_ok=True)
-    with alone(cache / ".movielens-100k.lock"):
+    with held(cache / ".movielens-100k.lock", lambda who: say(f"{who} is fetching MovieLens 100K; waiting for it")):
         return cache / TABLE if is_cached(cache) else _fetch_from_any(cache, say)
 
 

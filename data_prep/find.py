@@ -68,6 +68,12 @@ def newest_like(data_dir: str | os.PathLike, options: DataOptions) -> PreparedDa
     return load_prepared(_newest(fitting))
 
 
+def last_prepared(data_dir: str | os.PathLike, dataset: str) -> str | None:
+    """When the newest preparation of ``dataset`` was made, as its manifest has it; None where there is none."""
+    existing, _ = _manifests(data_dir, dataset)
+    return max((manifest["prepared_at"] for manifest in existing.values()), default=None)
+
+
 def _fitting(existing: Mapping[Path, dict[str, Any]], asked: Mapping[str, Any]) -> dict[Path, dict[str, Any]]:
     names = [name for name in FOUND_BY if name in asked]
     return {

@@ -4,11 +4,45 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from utils.files import TEMPORARY, sync
+from utils.locks import held, holder
+
+_GRAVE, _LOCK = ".old", ".lock"
+
+
+@contextlib.contextmanager
+def alone_in(parent: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Be the only process that writes folders to ``parent``; ``say`` is told in one line who is waited for.
+
+    What killed processes left there is put right first: half-written folders go, one that was out of the way to be
+    replaced comes back unless its successor is there.
+    """
+
+    def wait(who: str) -> None:
+        say(f"{who} is writing to {parent}; waiting for it")
+
+    with held(parent / _LOCK, wait) as is_alone:
+        if is_alone:
+            for grave in parent.glob(f".*{_GRAVE}"):
+                for buried in grave.iterdir():
+                    if not (parent / buried.name).exists():
+                        buried.rename(parent / buried.name)
+                shutil.rmtree(grave, ignore_errors=True)
+            for leftover in parent.glob(f".*{TEMPORARY}"):
+                shutil.rmtree(leftover, ignore_errors=True)
+        yield
+
+
+def tidy(parent: Path) -> None:
+    """Put right what processes that were killed left in ``parent``, if nobody is at work there and one may write."""
+    if any(parent.glob(".*")) and holder(parent / _LOCK) is None:
+        with contextlib.suppress(OSError), alone_in(parent, lambda who: None):
+            pass
 
 
 @contextlib.contextmanager
@@ -16,19 +50,19 @@ def folder_written_whole(folder: Path, replace: bool = False) -> Iterator[Path]:
     """Yield a temporary folder beside ``folder``; on success it becomes ``folder`` in one rename.
 
     When the block raises, ``folder`` is as it was and the temporary one is gone. Where ``folder`` exists by then, it
-    stays (another process has finished the same work first), unless ``replace`` is set.
+    stays (another process has finished the same work first), unless ``replace`` is set. What a killed process leaves
+    behind, :func:`alone_in` removes.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=TEMPORARY, dir=folder.parent))
     try:
         try:
             yield temporary
         except OSError as error:
             error.filename = error.filename or str(folder)  # a full disk seldom says where
             raise
-        for path in temporary.iterdir():
-            with open(path, "rb") as stream:
-                os.fsync(stream.fileno())
+        for path in [*temporary.iterdir(), temporary]:
+            sync(path)
         temporary.chmod(folder.parent.stat().st_mode & 0o777)  # mkdtemp makes it private; a result is not
         if replace:
             _delete_at_once(folder)
@@ -37,13 +71,14 @@ def folder_written_whole(folder: Path, replace: bool = False) -> Iterator[Path]:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
+        sync(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _delete_at_once(folder: Path) -> None:
     """Rename ``folder`` out of the way first, so that nobody reads half of it."""
-    grave = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=folder.parent))
+    grave = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=_GRAVE, dir=folder.parent))
     with contextlib.suppress(FileNotFoundError):
         folder.rename(grave / folder.name)
     shutil.rmtree(grave, ignore_errors=True)

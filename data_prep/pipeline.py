@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import os
@@ -15,7 +16,8 @@ import numpy as np
 
 from data_prep.fetching import locate_source
 from data_prep.filtering import filtered
-from data_prep.find import dataset_folder, newest_like
+from data_prep.find import dataset_folder, last_prepared, newest_like
+from data_prep.folders import alone_in, tidy
 from data_prep.interactions import Interactions
 from data_prep.options import FORMAT_VERSION, PROTOCOL, DataOptions, format_columns
 from data_prep.prepared import FORMAT, PreparedData, load_prepared, write_prepared
@@ -77,19 +79,48 @@ def prepare(
     source = open_source(raw, options)
     if source.guessed:
         say(f"columns guessed from the header: {format_columns(source.columns)} (--columns says otherwise)")
-    options = replace(options, columns=source.columns)
-    origin = _origin(source)
+    return _prepared_from(source, raw, replace(options, columns=source.columns), data_dir, force, say)
+
+
+def _prepared_from(
+    source: Source, raw: Path, options: DataOptions, data_dir: Path, force: bool, say: Say
+) -> PreparedData:
+    """The preparation of ``source``, found in the file or folder ``raw``: made, or found finished."""
+    before, origin = _stamps(source), _origin(source)
     folder = dataset_folder(data_dir, options.dataset) / f"{PROTOCOL}-{options.fingerprint(origin['sha256'])}"
-    if folder.exists() and not force and (finished := _intact(lambda: load_prepared(folder))):
+
+    def there() -> PreparedData | None:
+        return _intact(lambda: load_prepared(folder)) if folder.exists() and not force else None
+
+    if finished := there():
         return _found(finished, say)
-    replaces = folder.exists()
-    manifest, item_ids, parts = _computed(source, origin, options)
-    titles = titles_beside(options.dataset, raw)
-    write_prepared(folder, manifest, item_ids, parts, titles, replace=replaces)
+    with alone_in(folder.parent, say):
+        if finished := there():  # made by the process that was waited for
+            return _found(finished, say)
+        manifest, item_ids, parts = _computed(source, origin, options)
+        titles = titles_beside(options.dataset, raw)
+        if _stamps(source) != before:
+            raise UserError(f"--raw {raw} changed while it was read; nothing was prepared: run again when it is whole")
+        manifest["prepared_at"] = _now_or_later(last_prepared(data_dir, options.dataset))
+        write_prepared(folder, manifest, item_ids, parts, titles, replace=folder.exists())
     say(f"prepared: {folder}")
     prepared = load_prepared(folder)
     _report(prepared, say)
     return prepared
+
+
+def _now_or_later(last: str | None) -> str:
+    """The time of a preparation: now, and after the ``last`` one even where the clock was set back since."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    if last is not None:
+        with contextlib.suppress(ValueError, TypeError, OverflowError):  # no time of ours orders as text all the same
+            now = max(now, datetime.datetime.fromisoformat(last) + datetime.timedelta(microseconds=1))
+    return now.isoformat(timespec="microseconds")
+
+
+def _stamps(source: Source) -> list[tuple[int, int, int]]:
+    """What tells that a file of the source was written to, or replaced."""
+    return [(about.st_ino, about.st_size, about.st_mtime_ns) for about in (path.stat() for path in source.files)]
 
 
 def _intact(load: Callable[[], PreparedData | None]) -> PreparedData | None:
@@ -102,6 +133,7 @@ def _intact(load: Callable[[], PreparedData | None]) -> PreparedData | None:
 
 
 def _found(finished: PreparedData, say: Say) -> PreparedData:
+    tidy(finished.folder.parent)
     say(f"already prepared: {finished.folder} (--force prepares it again)")
     _report(finished, say)
     return finished
@@ -118,7 +150,7 @@ def _origin(source: Source) -> dict[str, Any]:
 def _computed(
     source: Source, origin: Mapping[str, Any], options: DataOptions
 ) -> tuple[dict[str, Any], np.ndarray, dict[str, Interactions]]:
-    """The manifest (files apart), the item ids and the parts."""
+    """The manifest (files and time apart), the item ids and the parts."""
     table = source.read()
     events = filtered(table, options)
     divided = split(table, events, options)
@@ -132,7 +164,6 @@ def _computed(
         "source": origin,
         "order": "source row" if table.timestamps is None else "timestamp",
         "counts": counts_of(table, events, divided.parts),
-        "prepared_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="microseconds"),
     }
     return manifest, divided.item_ids, divided.parts
 

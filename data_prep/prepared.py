@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,17 @@ import numpy as np
 
 from data_prep.folders import folder_written_whole
 from data_prep.interactions import Interactions
-from data_prep.options import FORMAT_VERSION
+from data_prep.options import FORMAT_VERSION, FOUND_BY
+from data_prep.summary import is_whole
 from utils.errors import UserError
-from utils.files import read_json, sha256_of, write_json
+from utils.files import json_text, read_json, sha256_of, write_json
+from utils.npz import read_npz, save_npz
 
 FORMAT = "prepared-interactions"
 MANIFEST = "manifest.json"
 ITEMS = "items.npz"
 TITLES = "item_titles.tsv"
+_CHECKSUM = "sha256"  # of the manifest itself, in it
 PARTS = ("train", "validation_fold_in", "validation_held_out", "test_fold_in", "test_held_out")
 
 
@@ -89,15 +92,16 @@ def write_prepared(
     same preparation first, that one stays (the two are equal), unless ``replace`` is set.
     """
     with folder_written_whole(folder, replace) as temporary:
-        np.savez(temporary / ITEMS, item_ids=item_ids)
+        save_npz(temporary / ITEMS, {"item_ids": item_ids})
         for name in PARTS:
-            np.savez(temporary / f"{name}.npz", **_arrays(parts[name]))
+            save_npz(temporary / f"{name}.npz", _arrays(parts[name]))
         if titles is not None:
             (temporary / TITLES).write_text(titles, encoding="utf-8")
         files = {
             path.name: {"size": path.stat().st_size, "sha256": sha256_of(path)} for path in sorted(temporary.iterdir())
         }
-        write_json(temporary / MANIFEST, {**manifest, "files": files})
+        whole = {**manifest, "files": files}
+        write_json(temporary / MANIFEST, {**whole, _CHECKSUM: _checksum(whole)})
 
 
 def load_prepared(folder: str | os.PathLike) -> PreparedData:
@@ -113,7 +117,9 @@ def load_prepared(folder: str | os.PathLike) -> PreparedData:
             raise UserError(f"{path} is missing; prepare the data again with --force")
         if path.stat().st_size != facts["size"] or sha256_of(path) != facts["sha256"]:
             raise UserError(f"{path} is damaged (its checksum differs); prepare the data again with --force")
-    item_ids = _load(folder / ITEMS)["item_ids"]
+    item_ids = _load(folder / ITEMS).get("item_ids")
+    if item_ids is None or item_ids.ndim != 1 or item_ids.dtype.kind not in "iU":
+        raise _damaged(folder / ITEMS, "it holds no ids of items")
     parts = {name: _interactions(folder / f"{name}.npz", len(item_ids)) for name in PARTS}
     for held in ("validation", "test"):
         if not np.array_equal(parts[f"{held}_fold_in"].user_ids, parts[f"{held}_held_out"].user_ids):
@@ -139,11 +145,40 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{path} has format version {manifest.get('format_version')}, this program reads {FORMAT_VERSION}; "
             "prepare the data again"
         )
-    keys = ("dataset", "fingerprint", "options", "counts", "files", "source", "prepared_at")
-    needed = {ITEMS, *(f"{name}.npz" for name in PARTS)}
-    if any(key not in manifest for key in keys) or not needed <= set(manifest["files"]):
+    try:
+        is_as_written = manifest.get(_CHECKSUM, "") in ("", _checksum(manifest))  # earlier versions wrote none
+    except (ValueError, TypeError):  # NaN, or half a character: nothing that we write
+        is_as_written = False
+    if not is_as_written:
+        raise UserError(f"{path} is damaged (its checksum differs); prepare the data again with --force")
+    if not _is_complete(manifest):
         raise UserError(f"{path} is incomplete; prepare the data again with --force")
     return manifest
+
+
+def _checksum(manifest: Mapping[str, Any]) -> str:
+    """The SHA-256 of a manifest but for the checksum in it."""
+    text = json_text({name: value for name, value in manifest.items() if name != _CHECKSUM})
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _is_complete(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest has what is read of it, of the right kinds."""
+    kinds = {"dataset": str, "fingerprint": str, "options": dict, "counts": dict, "files": dict, "source": dict,
+             "prepared_at": str}  # fmt: skip
+    if any(not isinstance(manifest.get(name), kind) for name, kind in kinds.items()):
+        return False
+    files, options = manifest["files"], manifest["options"]
+    if not {ITEMS, *(f"{name}.npz" for name in PARTS)} <= set(files) or not is_whole(manifest["counts"]):
+        return False
+    if any(not isinstance(options.get(name, ""), (int, float, type(None))) for name in FOUND_BY):
+        return False
+    if not {"dataset", "columns"} <= set(options) or not isinstance(options["columns"], (dict, type(None))):
+        return False
+    return all(
+        Path(name).name == name and isinstance(facts, dict) and {"size", "sha256"} <= set(facts)
+        for name, facts in files.items()
+    )
 
 
 def _arrays(part: Interactions) -> dict[str, np.ndarray]:
@@ -153,9 +188,8 @@ def _arrays(part: Interactions) -> dict[str, np.ndarray]:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        return read_npz(path)
+    except ValueError as error:
         raise _damaged(path, str(error)) from error
 
 

@@ -13,6 +13,11 @@ from data_prep.interactions import Interactions
 from data_prep.options import DataOptions
 from data_prep.table import Table
 
+#: What is read of the counts in a manifest, beside the clicks per user.
+COUNTS = (
+    "duplicates_dropped", "events", "users", "items", "density", "training_users", "training_events", "training_items",
+    *(f"{part}_{what}" for part in ("validation", "test") for what in ("users", "fold_in_events", "held_out_events")),
+)  # fmt: skip
 #: Quantiles of the clicks per user that are recorded and shown.
 QUANTILES = {"min": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "max": 1.0}
 
@@ -43,6 +48,15 @@ def counts_of(table: Table, events: Events, parts: Mapping[str, Interactions]) -
         counts[f"{held}_held_out_events"] = held_out.nnz
         counts[f"{held}_users_with_held_out_events"] = int((np.diff(held_out.indptr) > 0).sum())
     return counts
+
+
+def is_whole(counts: Any) -> bool:
+    """Whether ``counts``, as read from a file, have all of ``COUNTS`` and ``QUANTILES``, as numbers."""
+    quantiles = counts.get("clicks_per_user") if isinstance(counts, dict) else None
+    if not isinstance(quantiles, dict):
+        return False
+    values = [*(counts.get(name) for name in COUNTS), *(quantiles.get(name) for name in QUANTILES)]
+    return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
 
 
 def render(manifest: Mapping[str, Any]) -> str:

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from data_prep import PreparedData
 from experiments.records import RunFolder
-from experiments.training import Training
+from experiments.training import Losses, Training, losses
+from utils.deviations import shared_deviations
 from utils.engine import Evaluation, Trainer
 from utils.options import RunOptions
 from utils.schedules import PlateauSchedule
 
 
-@dataclass
 class FallingPlateau(PlateauSchedule):
     """``plateau_min``: the schedule of the study, ``mode='min'`` on a score that is to grow.
 
     A score that grows never is the lowest again, so the rate falls every ``patience + 1`` evaluations.
     """
 
-    best: float = field(default=math.inf)
-
-    def update(self, score: float) -> None:
-        """Note the score of an evaluation and lower ``lr`` when none was lower for too long."""
-        if score < self.best - self.threshold * abs(self.best) or self.best == math.inf:
-            self.best, self.stalled = score, 0
-        else:
-            self.stalled += 1
-        if self.stalled > self.patience:
-            self.lr *= self.factor
-            self.stalled = 0
+    def _is_better(self, score: float) -> bool:
+        return score < self.best - self.threshold * abs(self.best)
 
 
 class DeviantTraining(Training):
@@ -47,14 +37,8 @@ class DeviantTraining(Training):
         super().__init__(trainer, data, options, folder)
 
     def losses(self, evaluation: Evaluation, beta: float) -> dict[str, float]:
-        """``loss``, ``nll`` and ``kl`` of an evaluation; under ``batch_mean_loss`` means of batch means.
-
-        Batches of ``batch_size`` users; the last one, smaller, weighs as much as any.
-        """
-        if "batch_mean_loss" not in self.deviations:
-            return super().losses(evaluation, beta)
-        nll, kl = (_mean_of_means(values, self.options.batch_size) for values in (evaluation.nll, evaluation.kl))
-        return {"loss": nll + (beta * kl if beta else 0.0), "nll": nll, "kl": kl}
+        """``loss``, ``nll`` and ``kl`` of an evaluation; under ``batch_mean_loss`` means of batch means."""
+        return _losses(self.deviations, self.options)(evaluation, beta)
 
     @property
     def test_beta(self) -> float:
@@ -68,6 +52,21 @@ class DeviantTraining(Training):
         if "stale_best" in self.deviations and row["val_n100"] is None and was_best:
             self.best_weights = self.trainer.weights()
             here.best = {**here.best, "epoch": row["epoch"], "updates": here.updates, "beta": here.beta}
+
+
+def losses_of(options: RunOptions, engine: str) -> Losses:
+    """How a run of ``options`` in ``engine`` makes losses of an evaluation."""
+    return _losses(shared_deviations(options, engine), options)
+
+
+def _losses(deviations: frozenset[str], options: RunOptions) -> Losses:
+    return partial(_batch_mean_losses, options.batch_size) if "batch_mean_loss" in deviations else losses
+
+
+def _batch_mean_losses(size: int, evaluation: Evaluation, beta: float) -> dict[str, float]:
+    """Batches of ``size`` users; the last one, smaller, weighs as much as any."""
+    nll, kl = (_mean_of_means(values, size) for values in (evaluation.nll, evaluation.kl))
+    return {"loss": nll + (beta * kl if beta else 0.0), "nll": nll, "kl": kl}
 
 
 def _mean_of_means(values: np.ndarray, size: int) -> float:

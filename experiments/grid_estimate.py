@@ -17,7 +17,7 @@ from utils.batches import steps_per_epoch
 from utils.engine import ENGINES, thread_count
 from utils.models import MODELS
 from utils.options import RunOptions
-from utils.results import collect
+from utils.results import FINISHED, collect
 
 # The rough formula's constants, chosen so that it comes near what both engines took on two cores for MovieLens 100K
 # and 1M (widths 200,600).
@@ -96,7 +96,7 @@ class Estimator:
 
     def _like(self, engine: str, options: RunOptions) -> pd.DataFrame | None:
         """The finished runs of the same engine, data set and shape."""
-        same = self._past["dl_frame"] == ENGINES[engine].dl_frame
+        same = (self._past["dl_frame"] == ENGINES[engine].dl_frame) & (self._past["status"] == FINISHED)
         for name in ("dataset", "model", "batch_size", "device"):
             same &= self._past[name] == getattr(options, name)
         for name in ("p_dims", "q_dims"):

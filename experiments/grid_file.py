@@ -39,7 +39,7 @@ from typing import Any
 from utils.engine import ENGINES
 from utils.errors import UserError
 from utils.models import MODELS
-from utils.options import RunOptions
+from utils.options import LARGEST_SEED, RunOptions
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -49,6 +49,7 @@ else:
 GRIDS = Path(__file__).parent / "grids"
 
 BEST_BETA, KEPT_SLOPE = "best beta", "kept slope"
+_MOST_RUNS = 10_000  # of one grid file; the largest published one has 70
 _LEARNED = {"anneal_cap": BEST_BETA, "anneal_share": KEPT_SLOPE}
 
 _FIELDS = {field.name: field for field in dataclasses.fields(RunOptions)}
@@ -112,10 +113,13 @@ class GridFile:
             for number, block in enumerate(self.blocks, start=1):
                 if not self._applies(block, dataset):
                     continue
-                planned = list(self._spelled(number, block, dataset, engines, seeds, by_name))
+                spelled = self._spelled(number, block, dataset, engines, seeds, by_name)
+                planned = list(itertools.islice(spelled, _MOST_RUNS + 1))
                 if "name" in block:
                     by_name.setdefault(block["name"], []).extend(planned)
                 found |= dict.fromkeys(planned)
+                if len(found) > _MOST_RUNS:
+                    raise UserError(f"{self.path} spells more than {_MOST_RUNS:,} runs; make several grids of it")
         return list(found)
 
     def _applies(self, block: Mapping[str, Any], dataset: str) -> bool:
@@ -166,7 +170,7 @@ def read_grid(name: str) -> GridFile:
         raise UserError(f"--grid {name}: no such grid; there are {known}, or give the path of a .toml file")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not TOML ({error})") from None
     _check_names(content, _TOP, f"{path}")
     blocks = content.get("runs")
@@ -186,6 +190,8 @@ def read_grid(name: str) -> GridFile:
         every_run=every_run,
         blocks=tuple(blocks),
     )
+    if bad := [seed for seed in grid.seeds if not 0 <= seed <= LARGEST_SEED]:
+        raise UserError(f"{path}: seeds = {bad[0]} was given, expected a whole number from 0 to {LARGEST_SEED}")
     grid.runs(grid.datasets, tuple(ENGINES), grid.seeds)  # so that a mistake in any block is told before anything runs
     return grid
 

@@ -13,10 +13,10 @@ from experiments.grid_file import Planned, read_grid
 from experiments.records import RunFolder
 from experiments.run import data_of
 from utils.arguments import integer, list_of, option
-from utils.engine import ENGINES, engine_obstacle, thread_count
+from utils.engine import ENGINES, check_precision, engine_obstacle, thread_count
 from utils.errors import UserError
-from utils.files import read_json
-from utils.options import RunOptions
+from utils.options import LARGEST_SEED, RunOptions
+from utils.results import DIVERGED
 
 _WHAT, _HOW, _WHERE = "what to run", "how", "where"
 
@@ -38,7 +38,10 @@ class GridOptions:
         list_of(_engine, "pytorch,mxnet"),
     )  # fmt: skip
     seeds: tuple[int, ...] | None = option(
-        None, _WHAT, "the seeds of weights, order and noise (default: the grid's own)", list_of(integer(0), "1,2,3")
+        None,
+        _WHAT,
+        "the seeds of weights, order and noise (default: the grid's own)",
+        list_of(integer(0, LARGEST_SEED), "1,2,3"),
     )
     jobs: int = option(1, _HOW, "runs at once; they share the CPU threads", integer(1))
     dry_run: bool = option(False, _HOW, "list the runs and estimate hours and memory; train nothing")
@@ -76,6 +79,8 @@ def settle(options: GridOptions) -> Grid:
             f"--grid {options.grid} has no run for {', '.join(datasets)} in {', '.join(engines)}: "
             "choose another --dataset or other --engines"
         )
+    for planned in runs:
+        check_precision(planned.engine, planned.options)
     here = {
         "data_dir": options.data_dir,
         "log_dir": options.log_dir,
@@ -134,8 +139,21 @@ class Shelf:
         """Whether a run is over (one that still has to learn from a first run never is)."""
         return not planned.learned and RunFolder(self.folder(planned)).is_finished(planned.options.save_results)
 
+    def holder(self, planned: Planned) -> str | None:
+        """Which process is at work on a run; None when none is."""
+        return RunFolder(self.folder(planned)).holder()
+
+    def tidy(self, planned: Planned) -> None:
+        """Remove what a killed process left of a finished run, beside its results."""
+        RunFolder(self.folder(planned)).tidy()
+
+    def metrics(self, planned: Planned) -> Mapping[str, Any]:
+        """The ``metrics.json`` of a finished run."""
+        return RunFolder(self.folder(planned)).metrics()
+
     def learned(self, planned: Planned) -> Planned:
-        """``planned`` with what its first run found, if that one is over; else as it is."""
+        """``planned`` with what its first run found, if that one went to its end; else as it is."""
         if planned.first is None or not self.is_finished(planned.first):
             return planned
-        return planned.learn(read_json(self.folder(planned.first) / "metrics.json")["beta"])
+        found = self.metrics(planned.first)
+        return planned if found.get("status") == DIVERGED else planned.learn(found["beta"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import signal
 import subprocess
 import sys
@@ -30,13 +31,20 @@ class Job:
         return self.folder / CONSOLE
 
 
+class Standing(enum.Enum):
+    """What other processes make of a job: nothing, they are at work on it, or it is done."""
+
+    FREE, HELD, DONE = range(3)
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: its exit code (0 is well) and its wall-clock seconds."""
+    """How a job ended: its exit code (0 is well) and its wall-clock seconds; ``elsewhere``: another process did it."""
 
     job: Job
     code: int
     seconds: float
+    elsewhere: bool = False
 
     def last_words(self) -> str:
         """The last line its process printed, or what its exit code says."""
@@ -51,20 +59,35 @@ class Outcome:
         return f"exit code {self.code}"
 
 
-def run_jobs(jobs: Sequence[Job], at_once: int, ended: Callable[[Outcome], None]) -> list[Outcome]:
+def run_jobs(
+    jobs: Sequence[Job],
+    at_once: int,
+    ended: Callable[[Outcome], None],
+    standing: Callable[[Job], Standing] = lambda job: Standing.FREE,
+) -> list[Outcome]:
     """Run ``jobs``, ``at_once`` at a time and in order, and return how each ended, in the order they did.
 
-    ``ended`` is called as each ends. Ctrl-C (or SIGTERM, or the terminal going away) sends SIGINT to the
-    processes under way, waits until they have saved their state, and raises ``KeyboardInterrupt``; a second
-    one ends them at once.
+    ``ended`` is called as each ends. Before a job starts, ``standing`` is asked: one that another process holds lets
+    the next ones go first and is come back to; one that another has done is not started. Ctrl-C (or SIGTERM, or the
+    terminal going away) sends SIGINT to the processes under way, waits until they have saved their state, and raises
+    ``KeyboardInterrupt``; a second one ends them at once.
     """
     waiting, running, outcomes = list(jobs), {}, []
     with _termination_interrupts():
         try:
             while waiting or running:
-                while waiting and len(running) < at_once:
-                    job = waiting.pop(0)
-                    running[_start(job)] = (job, time.perf_counter())
+                for job in list(waiting):
+                    if len(running) == at_once:
+                        break
+                    stands = standing(job)
+                    if stands is Standing.HELD:
+                        continue
+                    waiting.remove(job)
+                    if stands is Standing.FREE:
+                        running[_start(job)] = (job, time.perf_counter())
+                    else:
+                        outcomes.append(Outcome(job, 0, 0.0, elsewhere=True))
+                        ended(outcomes[-1])
                 time.sleep(_POLL_SECONDS)
                 for process in [process for process in running if process.poll() is not None]:
                     job, begun = running.pop(process)
@@ -77,7 +100,8 @@ def run_jobs(jobs: Sequence[Job], at_once: int, ended: Callable[[Outcome], None]
 
 def _start(job: Job) -> subprocess.Popen:
     job.folder.mkdir(parents=True, exist_ok=True)
-    with open(job.console, "wb") as console:
+    job.console.unlink(missing_ok=True)  # not emptied: another grid may have started it in the same moment
+    with open(job.console, "ab") as console:
         # In a session of its own, a terminal's Ctrl-C does not reach it beside ours.
         return subprocess.Popen(
             job.command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, start_new_session=True

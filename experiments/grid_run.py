@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
+from experiments.divergence import told
 from experiments.grid_file import Planned, describe
 from experiments.grid_plan import Grid, Shelf
-from experiments.grid_processes import Job, Outcome, run_jobs
+from experiments.grid_processes import Job, Outcome, Standing, run_jobs
 from utils.arguments import as_argv
-from utils.files import read_json
-from utils.results import rebuild
+from utils.results import DIVERGED, rebuild
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,7 +33,8 @@ def arguments_of(planned: Planned) -> list[str]:
 def run(grid: Grid) -> int:
     """Run what is not finished and rebuild the table of results; 1 when any run failed, else 0.
 
-    How each run ends is printed as it does; the failed ones once more at the end, with their logs. Raises
+    How each run ends is printed as it does; the failed ones once more at the end, with their logs, and those that
+    diverged, which are results and not run again. Runs that another process is at work on are come back to. Raises
     ``UserError`` before anything starts when data are missing, and ``KeyboardInterrupt`` when the user stopped
     it: the same command then goes on where it was.
     """
@@ -45,7 +47,7 @@ def run(grid: Grid) -> int:
             later = [shelf.learned(planned) for planned in grid.runs if planned.first is not None]
             for planned in later:
                 if planned.learned:
-                    progress.failed(planned, "the run it starts from failed")
+                    progress.failed(planned, "the run it starts from failed or diverged")
             _run_stage([planned for planned in later if not planned.learned], grid, shelf, progress)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("finished runs are kept, the same command goes on with the others") from None
@@ -54,6 +56,11 @@ def run(grid: Grid) -> int:
     print(f"{len(grid.runs) - len(failures)} of {len(grid.runs)} runs are finished; all results: {table}", flush=True)
     for line in failures:
         print(f"failed: {line}", file=sys.stderr)
+    for planned in progress.over:
+        shelf.tidy(planned)
+        metrics = shelf.metrics(planned)
+        if metrics.get("status") == DIVERGED:
+            print(f"diverged: {describe(planned)}: {told(metrics['diverged'], metrics['best_epoch'])}", file=sys.stderr)
     return 1 if failures else 0
 
 
@@ -62,6 +69,7 @@ class _Progress:
 
     def __init__(self, total: int) -> None:
         self.failures: list[str] = []
+        self.over: list[Planned] = []
         self._bar = tqdm(total=total, unit="run", disable=None)
         self._total, self._done = total, 0
 
@@ -71,12 +79,17 @@ class _Progress:
     def __exit__(self, *exc: object) -> None:
         self._bar.close()
 
-    def finished_before(self, number: int) -> None:
+    def finished_before(self, runs: Sequence[Planned], number: int) -> None:
+        self.over += runs
         self._done += number
         self._bar.update(number)
         self._say(f"{number} finished before, not run again")
 
+    def held(self, planned: Planned, who: str) -> None:
+        self._say(f"{describe(planned)}: under way in {who}; going on with the others")
+
     def finished(self, planned: Planned, result: str) -> None:
+        self.over.append(planned)
         self._step(f"{describe(planned)}: {result}")
 
     def failed(self, planned: Planned, why: str) -> None:
@@ -98,22 +111,33 @@ def _run_stage(runs: Sequence[Planned], grid: Grid, shelf: Shelf, progress: _Pro
     by_folder = {shelf.folder(planned): planned for planned in runs}
     unfinished = {folder: planned for folder, planned in by_folder.items() if not shelf.is_finished(planned)}
     if len(unfinished) < len(runs):
-        progress.finished_before(len(runs) - len(unfinished))
+        before = [planned for folder, planned in by_folder.items() if folder not in unfinished]
+        progress.finished_before(before, len(runs) - len(unfinished))
+    said: set[Path] = set()
+
+    def standing(job: Job) -> Standing:
+        planned = unfinished[job.folder]
+        if (who := shelf.holder(planned)) is None:
+            return Standing.DONE if shelf.is_finished(planned) else Standing.FREE
+        if job.folder not in said:
+            said.add(job.folder)
+            progress.held(planned, who)
+        return Standing.HELD
 
     def ended(outcome: Outcome) -> None:
         planned = unfinished[outcome.job.folder]
-        if outcome.code == 0 and shelf.is_finished(planned):
-            progress.finished(planned, _result(outcome))
+        if shelf.is_finished(planned):
+            progress.finished(planned, _result(outcome, shelf.metrics(planned)))
         else:
             progress.failed(planned, f"{outcome.last_words()}; its log is {outcome.job.console}")
 
     jobs = [Job(command_of(planned), folder) for folder, planned in unfinished.items()]
-    run_jobs(jobs, grid.options.jobs, ended)
+    run_jobs(jobs, grid.options.jobs, ended, standing)
 
 
-def _result(outcome: Outcome) -> str:
-    metrics = read_json(outcome.job.folder / "metrics.json")
-    return (
-        f"NDCG@100 {metrics['test']['n100']:.4f}, best epoch {metrics['best_epoch']} of {metrics['epochs']}, "
-        f"{outcome.seconds:.0f} s"
-    )
+def _result(outcome: Outcome, metrics: Mapping[str, Any]) -> str:
+    took = "by another process" if outcome.elsewhere else f"{outcome.seconds:.0f} s"
+    if metrics.get("status") == DIVERGED:
+        return f"DIVERGED in epoch {metrics['diverged']['epoch']}, {took}"
+    best = f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"
+    return f"NDCG@100 {metrics['test']['n100']:.4f}, {best}, {took}"

@@ -14,7 +14,7 @@ from scipy import stats
 from experiments.published import is_blank
 from utils.engine import ENGINES
 from utils.errors import UserError, one_line
-from utils.results import DECISIVE_OPTIONS
+from utils.results import DECISIVE_OPTIONS, DIVERGED
 from utils.results_table import NOT_APPLICABLE
 from utils.run_arrays import read_per_user
 
@@ -77,7 +77,7 @@ def pair_up(frames: pd.DataFrame | Iterable[pd.DataFrame]) -> tuple[list[Pair], 
     unpaired: list[Run] = []
     for run in distinct_runs(frames):
         engine = engine_of(run)
-        if engine is None:
+        if engine is None or run.get("status") == DIVERGED:  # the best weights of half a training compare with nothing
             unpaired.append(run)
             continue
         key = tuple("" if is_blank(run.get(name)) else run[name] for name in OPTIONS)

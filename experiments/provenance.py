@@ -18,7 +18,9 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 def provenance(engine_versions: Mapping[str, str], device: str) -> dict[str, Any]:
     """Versions, device, threads, git commit, machine and peak resident memory (MiB) of this process."""
-    versions = {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "safetensors")}
+    versions = {
+        name: importlib.metadata.version(name) for name in ("numpy", "scipy", "pandas", "pyarrow", "safetensors")
+    }
     commit = _git("rev-parse", "HEAD")
     return {
         "versions": {"python": platform.python_version(), **versions, **engine_versions},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +13,16 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from utils.errors import UserError
-from utils.files import write_json, written_whole
+from utils.errors import UserError, one_line
+from utils.files import TEMPORARY, json_text, read_json, sha256_of, sweep, write_json, write_text, written_whole
+from utils.locks import held, holder
+from utils.npz import save_npz
 from utils.weights import load_arrays, save_arrays
 
 BEST_WEIGHTS = "best.safetensors"  # kept with --save_results
+STATE = "state.safetensors"
+# The checksums of these stand in run.json; a safetensors file has its own inside.
+CHECKED = ("metrics.json", "per_user.npz", "lists.npz")
 
 
 class RunFolder:
@@ -23,20 +30,37 @@ class RunFolder:
 
     ``options.json``, ``history.csv`` (a row per epoch), ``log.txt``, ``per_user.npz``, ``lists.npz``, ``run.json``
     (times, memory, versions), ``metrics.json`` (only what options, data and code determine), ``best.safetensors`` when
-    asked for, and ``state.safetensors`` while the run is not over. Used as a context manager.
+    asked for, and ``state.safetensors`` while the run is not over.
+
+    To write to it, enter it: a context manager that makes the folder and holds its lock, the file
+    ``.<run id>.lock`` beside it. Whoever finds it held waits.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock = path.parent / f".{path.name}.lock"
+        self._open = contextlib.ExitStack()
         self._log = None
 
     def __enter__(self) -> RunFolder:
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._log = open(self.path / "log.txt", "a", encoding="utf-8")
+        with contextlib.ExitStack() as opened:
+            is_alone = opened.enter_context(held(self._lock, self._say_who))
+            self.path.mkdir(parents=True, exist_ok=True)
+            if is_alone:
+                sweep(self.path)
+            self._log = opened.enter_context(open(self.path / "log.txt", "a", encoding="utf-8"))
+            self._open = opened.pop_all()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._log.close()
+        self._open.close()
+
+    def holder(self) -> str | None:
+        """Who is at work on the run (``process 123 on host``); None when nobody is."""
+        return holder(self._lock)
+
+    def _say_who(self, who: str) -> None:
+        tqdm.write(f"{self.path.name} is under way in {who}; waiting for it")
 
     def log(self, line: str) -> None:
         """Print a line above any progress bar, and keep it in ``log.txt``."""
@@ -44,12 +68,47 @@ class RunFolder:
         print(line, file=self._log, flush=True)
 
     def is_finished(self, with_weights: bool) -> bool:
-        """Whether the run is over; ``with_weights`` asks for its best weights too."""
-        wanted = ["metrics.json", "per_user.npz", *([BEST_WEIGHTS] if with_weights else [])]
-        return all((self.path / name).exists() for name in wanted)
+        """Whether the run is over and its results are as they were written; ``with_weights`` asks for its best too.
+
+        A run that diverged is over, even before it had any weights to keep.
+        """
+        if not (self.path / "metrics.json").exists() or self._fault() is not None:
+            return False
+        return not with_weights or (self.path / BEST_WEIGHTS).exists() or self.metrics()["best_epoch"] is None
+
+    def tidy(self) -> None:
+        """Remove what a process left that was killed when all but the tidying was done; for a run that is over."""
+        leftovers = [self._lock, self.path / STATE, *self.path.glob(f".*{TEMPORARY}")]
+        if any(path.exists() for path in leftovers) and self.holder() is None:
+            with self:
+                (self.path / STATE).unlink(missing_ok=True)
+
+    def metrics(self) -> dict[str, Any]:
+        """The ``metrics.json`` of a finished run."""
+        return read_json(self.path / "metrics.json")
+
+    def _fault(self) -> str | None:
+        """What is wrong with the results of a finished run, by the checksums in ``run.json``; None when nothing is."""
+        if not (self.path / "per_user.npz").exists():
+            return "per_user.npz is missing"
+        try:
+            self.metrics()["best_epoch"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return f"metrics.json is damaged ({one_line(error)})"
+        try:
+            checksums = dict(read_json(self.path / "run.json").get("sha256", {}))
+        except (OSError, ValueError, AttributeError, TypeError):
+            return None  # times and versions only: the results stand without it
+        checked = [name for name in CHECKED if name in checksums]
+        if missing := [name for name in checked if not (self.path / name).exists()]:
+            return f"{missing[0]} is missing"
+        wrong = [name for name in checked if sha256_of(self.path / name) != checksums[name]]
+        return f"{wrong[0]} is damaged (its checksum differs)" if wrong else None
 
     def begin(self, options: Mapping[str, Any]) -> None:
-        """Note the options of a run that starts or goes on."""
+        """Note the options of a run that starts or goes on, and say so where damaged results make it start again."""
+        if (self.path / "metrics.json").exists() and (fault := self._fault()):
+            self.log(f"{self.path.name}: {fault}; the run is run again")
         write_json(self.path / "options.json", options)
 
     def write_history(self, rows: list[dict[str, Any]]) -> None:
@@ -61,11 +120,21 @@ class RunFolder:
 
     def write_state(self, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
         """Replace ``state.safetensors``, from which an interrupted run goes on."""
-        save_arrays(self.path / "state.safetensors", arrays, record)
+        save_arrays(self.path / STATE, arrays, record)
+
+    def threads_before(self) -> int | None:
+        """The CPU threads that the interrupted run had, which it keeps: with others it would end otherwise, in the last
+        digits. None where there is no sound state.
+        """
+        try:
+            threads = load_arrays(self.path / STATE)[1].get("threads")
+        except (OSError, UserError, AttributeError):
+            return None
+        return threads if isinstance(threads, int) else None
 
     def read_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """The saved state; None where there is none, or a damaged one, which is then set aside and named."""
-        path = self.path / "state.safetensors"
+        path = self.path / STATE
         if not path.exists():
             return None
         try:
@@ -79,17 +148,21 @@ class RunFolder:
         self, metrics: Mapping[str, Any], per_user: Mapping[str, np.ndarray], lists: Mapping[str, np.ndarray],
         about: Mapping[str, Any],
     ) -> None:  # fmt: skip
-        """Write the results, ``metrics.json`` last, and remove the state."""
+        """Write the results, ``metrics.json`` last, and remove the state. Their checksums stand in ``run.json``."""
+        checksums = {}
         for name, arrays in (("per_user.npz", per_user), ("lists.npz", lists)):
-            with written_whole(self.path / name) as temporary, open(temporary, "wb") as stream:
-                np.savez_compressed(stream, **arrays)
-        write_json(self.path / "run.json", _without_nan(about))
-        write_json(self.path / "metrics.json", _without_nan(metrics))
-        (self.path / "state.safetensors").unlink(missing_ok=True)
+            with written_whole(self.path / name) as temporary:
+                save_npz(temporary, arrays)
+            checksums[name] = sha256_of(self.path / name)
+        text = json_text(_finite(metrics))
+        checksums["metrics.json"] = hashlib.sha256(text.encode("utf-8")).hexdigest()
+        write_json(self.path / "run.json", _finite({**about, "sha256": checksums}))
+        write_text(self.path / "metrics.json", text)
+        (self.path / STATE).unlink(missing_ok=True)
 
 
-def _without_nan(value: Any) -> Any:
-    """``value`` with None for every NaN (JSON has none): a standard error over one user, say."""
+def _finite(value: Any) -> Any:
+    """``value`` with None for what is no finite number (JSON has none): a standard error over one user, say."""
     if isinstance(value, Mapping):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
+        return {key: _finite(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -8,19 +8,24 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from data_prep import PreparedData, find_prepared
 from experiments.deviations import DeviantTraining
+from experiments.divergence import told
 from experiments.interchange import load_weights, save_weights
+from experiments.out_of_memory import memory_told
 from experiments.provenance import provenance
 from experiments.records import BEST_WEIGHTS, RunFolder
-from experiments.training import Training, test
+from experiments.testing import test
+from experiments.training import Training
 from utils.arguments import parsed, parser_for
 from utils.deviations import deviations_of, shared_deviations
 from utils.engine import ENGINES, Trainer, check_precision, load_engine
-from utils.errors import guarded
+from utils.errors import UserError, guarded
+from utils.files import sha256_of
 from utils.options import RunOptions
-from utils.results import rebuild
+from utils.results import DIVERGED, rebuild
 
 _DESCRIPTION = "Train Mult-VAE or Mult-DAE with {framework} on prepared data, and test the best weights."
 _EPILOG = """\
@@ -53,35 +58,50 @@ def data_of(options: RunOptions) -> PreparedData:
 def run(engine: str, options: RunOptions) -> Path:
     """Train, test and record one run, or find it finished; returns its folder.
 
-    Raises ``UserError`` on options that contradict each other, missing data or a missing framework, and
-    ``KeyboardInterrupt`` when the user stopped it, its state saved.
+    A run that another process is at work on is waited for. Raises ``UserError`` on options that contradict each
+    other, missing data, a missing framework or device, out of memory, and, when all is recorded, on a loss that became
+    no number; ``KeyboardInterrupt`` when the user stopped it, its state saved.
     """
     options = options.resolved()
     check_precision(engine, options)
     data = data_of(options)
-    run_id = options.run_id(engine, data.fingerprint)
-    with RunFolder(Path(options.log_dir) / "runs" / run_id) as folder:
-        if folder.is_finished(with_weights=options.save_results):
-            folder.log(f"{run_id}: finished before, not run again ({folder.path})")
-        else:
-            _train_and_record(engine, options, data, run_id, folder)
+    folder = RunFolder(Path(options.log_dir) / "runs" / options.run_id(engine, data.fingerprint))
+    if not folder.is_finished(options.save_results):
+        package = load_engine(engine, folder.threads_before() or options.threads)
+        package.device_of(options.device)  # refused before anything is written
+        with folder:
+            if not folder.is_finished(options.save_results):  # by the process that was waited for
+                _train_and_record(engine, package, options, data, folder)
+                rebuild(options.log_dir)
+                return _unless_diverged(folder)
+    folder.tidy()
+    print(f"{folder.path.name}: finished before, not run again ({folder.path})")
     rebuild(options.log_dir)
+    return _unless_diverged(folder)
+
+
+def _unless_diverged(folder: RunFolder) -> Path:
+    """The path of a run that is over; ``UserError`` when it diverged."""
+    metrics = folder.metrics()
+    if metrics.get("status") == DIVERGED:
+        line = told(metrics["diverged"], metrics["best_epoch"])
+        raise UserError(f"{line}; recorded as diverged, not to be run again, in {folder.path}")
     return folder.path
 
 
-def _train_and_record(engine: str, options: RunOptions, data: PreparedData, run_id: str, folder: RunFolder) -> None:
-    started, clock = datetime.now(timezone.utc), time.perf_counter()
-    package = load_engine(engine, options.threads)
+def _train_and_record(engine: str, package: Any, options: RunOptions, data: PreparedData, folder: RunFolder) -> None:
+    started, clock, run_id = datetime.now(timezone.utc), time.perf_counter(), folder.path.name
     folder.begin({**options.as_record(), "engine": engine})
     folder.log(f"{run_id}: {ENGINES[engine].title} on {data.manifest['dataset']}, {data.n_items} items")
-    trainer = package.build(options, data.n_items)
+    with memory_told(options, data.n_items, "building the model"):
+        trainer = package.build(options, data.n_items)
     if options.init_from:
         trainer.load_weights(load_weights(options.init_from, options, data, trainer.shapes()))
     training = _training(engine, trainer, data, options, folder)
     training.run_to_the_end()
     metrics, per_user, lists = test(training, data, options)
     head = {"run_id": run_id, "engine": engine, "dl_frame": ENGINES[engine].dl_frame, "dataset": options.dataset,
-            "data": data.fingerprint, "model": options.model, "status": "finished"}  # fmt: skip
+            "data": data.fingerprint, "model": options.model}  # fmt: skip
     about = {
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -90,10 +110,16 @@ def _train_and_record(engine: str, options: RunOptions, data: PreparedData, run_
         **training.timing(),
         **provenance(package.describe(), options.device),
         "manifest": str(data.folder / "manifest.json"),
+        "manifest_sha256": sha256_of(data.folder / "manifest.json"),
+        "options": options.as_record(),
+        "seed": options.seed,
     }
-    if options.save_results:
+    if options.save_results and training.best_weights:
         save_weights(folder.path / BEST_WEIGHTS, training.best_weights, options, data, run_id)
     folder.finish({**head, **metrics}, per_user, lists, about)
+    if training.diverged:
+        folder.log(told(metrics["diverged"], metrics["best_epoch"]))
+        return
     shown = metrics["test"]
     folder.log(
         f"test (best epoch {metrics['best_epoch']}): NDCG@100 {shown['n100']:.4f}  Recall@20 {shown['r20']:.4f}  "

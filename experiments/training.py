@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,17 +12,22 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep import PreparedData
+from experiments.divergence import DivergedError, Divergence, check_loss
 from experiments.interruption import Interruption
-from experiments.records import RunFolder
+from experiments.out_of_memory import memory_told
+from experiments.records import STATE, RunFolder
 from utils.batches import steps_per_epoch, training_batches
-from utils.engine import Evaluation, Trainer
+from utils.engine import Evaluation, Trainer, thread_count
 from utils.errors import UserError
 from utils.metrics import METRICS, RANKED_ITEMS, mean_and_error, per_user
 from utils.models import MODELS
 from utils.options import RunOptions
 from utils.schedules import PlateauSchedule, Progress, beta_at, beta_cap
 
-SAVE_EVERY_SECONDS = 30.0  # at the most, and at the end of an epoch
+LARGEST_SAVING_SHARE = 0.02  # of a run's time, whatever saving its state costs
+
+#: ``loss``, ``nll`` and ``kl`` of an evaluation at a beta.
+Losses = Callable[[Evaluation, float], dict[str, float]]
 
 
 @dataclass
@@ -59,34 +65,51 @@ class Training:
         self.position, self.progress = Position(), Progress()
         self.schedule = self.schedule_class(options.lr, options.lr_patience)
         self.best_weights: dict[str, np.ndarray] = {}
+        self.diverged: Divergence | None = None
         self.seconds_before = 0.0  # spent in earlier processes on the same run
         self.saved_at = self.started_at = time.perf_counter()
+        self.save_seconds = self.saving_seconds = 0.0  # the last save, and all of them so far
         self._restore()
 
     def run_to_the_end(self) -> None:
         """Train until the last epoch or until nothing improves; the best weights are then in ``best_weights``.
 
-        Raises ``KeyboardInterrupt``, the state saved, when the user interrupts, and ``UserError`` when the loss is
-        no longer a number.
+        Stops at a loss that is no longer a number: ``diverged`` then says where, and ``best_weights`` are the best so
+        far, empty when no epoch was evaluated before. Raises ``KeyboardInterrupt``, the state saved, when the user
+        interrupts, and ``UserError`` when memory runs out.
         """
         with Interruption() as interruption:
-            while not self.position.over:
-                self._epoch(interruption)
-                self._evaluate_epoch()
-                if time.perf_counter() - self.saved_at > SAVE_EVERY_SECONDS:
-                    self.save()
+            try:
+                while not self.position.over:
+                    with memory_told(self.options, self.clicks.shape[1], "training"):
+                        self._epoch(interruption)
+                    with memory_told(self.options, self.clicks.shape[1], "evaluating"):
+                        self._evaluate_epoch()
+                    if self._is_time_to_save():
+                        self.save()
+            except DivergedError as stop:
+                self.diverged = stop.where
+
+    def _is_time_to_save(self) -> bool:
+        """Whether the state is old enough, and saving it (if it takes as long as before) a small share of the time."""
+        since = time.perf_counter() - self.saved_at
+        if self.options.save_every == 0:
+            return True
+        return since > self.options.save_every and self.save_seconds <= LARGEST_SAVING_SHARE * since
 
     def timing(self) -> dict[str, float]:
-        """Mean seconds of an epoch's training and of an evaluation."""
-        evaluations = [row["eval_seconds"] for row in self.position.history if row["eval_seconds"] is not None]
+        """Mean seconds of an epoch's training and of an evaluation (NaN without one), and all seconds of saving."""
+        history = self.position.history
+        evaluations = [row["eval_seconds"] for row in history if row["eval_seconds"] is not None]
         return {
-            "epoch_seconds": float(np.mean([row["seconds"] for row in self.position.history])),
-            "eval_seconds": float(np.mean(evaluations)),
+            "epoch_seconds": sum(row["seconds"] for row in history) / len(history) if history else math.nan,
+            "eval_seconds": sum(evaluations) / len(evaluations) if evaluations else math.nan,
+            "saving_seconds": self.saving_seconds,
         }
 
     def losses(self, evaluation: Evaluation, beta: float) -> dict[str, float]:
         """``loss``, ``nll`` and ``kl`` of an evaluation, means over its users."""
-        return {"loss": evaluation.loss(beta), "nll": float(evaluation.nll.mean()), "kl": float(evaluation.kl.mean())}
+        return losses(evaluation, beta)
 
     @property
     def test_beta(self) -> float:
@@ -110,7 +133,7 @@ class Training:
             here.step += 1
             if pending is not None:  # a step behind, so that reading the loss never makes the device wait
                 self._note_losses(*pending, bar)
-            pending = (handle, batch.n_users)
+            pending = (handle, batch.n_users, here.step, here.beta)
             if interruption.asked:
                 break
         if pending is not None:
@@ -121,17 +144,13 @@ class Training:
             self.save()
             raise KeyboardInterrupt(f"saved in epoch {here.epoch}; the same command goes on from there")
 
-    def _note_losses(self, handle: Any, n_users: int, bar: tqdm) -> None:
+    def _note_losses(self, handle: Any, n_users: int, step: int, beta: float, bar: tqdm) -> None:
         nll, kl = self.trainer.read_losses(handle)
-        if not math.isfinite(nll + kl):
-            raise UserError(
-                f"the loss became {nll + kl} in epoch {self.position.epoch} (learning rate {self.schedule.lr:g}, "
-                f"beta {self.position.beta:g}): lower --lr or --anneal_cap"
-            )
+        check_loss(nll + kl, self.position.epoch, step, self.schedule.lr, beta)
         for i, amount in enumerate((n_users, nll * n_users, kl * n_users)):
             self.position.sums[i] += amount
         if not bar.disable:
-            shown = {"loss": f"{nll + self.position.beta * kl:.2f}", "beta": f"{self.position.beta:.3f}"}
+            shown = {"loss": f"{nll + beta * kl:.2f}", "beta": f"{beta:.3f}"}
             bar.set_postfix(shown | self._last_validation(), refresh=False)
 
     def _last_validation(self) -> dict[str, str]:
@@ -163,6 +182,7 @@ class Training:
     def _evaluate(self, row: dict[str, Any]) -> None:
         begun = time.perf_counter()
         evaluation = self.trainer.evaluate(self.fold_in, RANKED_ITEMS, row["epoch"])
+        check_loss(evaluation.loss(1.0), row["epoch"], None, self.schedule.lr, self.position.beta)
         values = per_user(evaluation.ranked, self.held_out)
         means = {name: mean_and_error(values[name]) for name in METRICS}
         row |= {
@@ -186,65 +206,48 @@ class Training:
 
     def save(self) -> None:
         """Write all that is needed to go on from here."""
+        begun = time.perf_counter()
         arrays = {f"weights/{name}": array for name, array in self.trainer.weights().items()}
         arrays |= {f"optimizer/{name}": array for name, array in self.trainer.optimizer_state().items()}
         arrays |= {f"best/{name}": array for name, array in self.best_weights.items()}
-        seconds = self.seconds_before + time.perf_counter() - self.started_at
+        seconds = self.seconds_before + begun - self.started_at
         record = {"position": asdict(self.position), "progress": asdict(self.progress), "seconds": seconds,
-                  "schedule": asdict(self.schedule)}  # fmt: skip
+                  "saving_seconds": self.saving_seconds, "schedule": asdict(self.schedule),
+                  "threads": thread_count()}  # fmt: skip
         self.folder.write_state(arrays, record)
         self.saved_at = time.perf_counter()
+        self.save_seconds = self.saved_at - begun
+        self.saving_seconds += self.save_seconds
 
     def _restore(self) -> None:
         stored = self.folder.read_state()
         if stored is None:
             return
-        arrays, record = stored
+        try:
+            self._take(*stored)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{self.folder.path}: its saved state is of another version of this program ({error!r}); go on with "
+                f"that version, or remove {STATE} there to start from the first epoch"
+            ) from error
+        threads = stored[1].get("threads", thread_count())
+        if threads != thread_count():  # a run from Python, whose framework was loaded before
+            self.folder.log(f"it began with {threads} threads and has {thread_count()} now: the last digits may differ")
+        self.folder.log(f"going on from epoch {self.position.epoch}, step {self.position.step}")
+
+    def _take(self, arrays: dict[str, np.ndarray], record: dict[str, Any]) -> None:
+        position, progress = Position(**record["position"]), Progress(**record["progress"])
+        schedule = self.schedule_class(**record["schedule"])
         self.trainer.load_weights(_under("weights/", arrays))
         self.trainer.load_optimizer_state(_under("optimizer/", arrays))
         self.best_weights = _under("best/", arrays)
-        self.position, self.progress = Position(**record["position"]), Progress(**record["progress"])
-        self.schedule = self.schedule_class(**record["schedule"])
-        self.seconds_before = record["seconds"]
-        self.folder.log(f"going on from epoch {self.position.epoch}, step {self.position.step}")
+        self.position, self.progress, self.schedule = position, progress, schedule
+        self.seconds_before, self.saving_seconds = record["seconds"], record.get("saving_seconds", 0.0)
 
 
-def test(
-    training: Training, data: PreparedData, options: RunOptions
-) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Test the best weights of a training that is over: the run's metrics, the figures of each user, the lists.
-
-    The loss is at the beta of the weights tested, over all test users; a metric is over those with something held out,
-    and so are the arrays: ``user``, their rows of the test matrix, beside each figure, and beside ``items``, int32
-    ``(users, RANKED_ITEMS)``, what was recommended to them, best first, padded with -1.
-    """
-    best, trainer = training.position.best, training.trainer
-    trainer.load_weights(training.best_weights)
-    evaluation = trainer.evaluate(data.test_fold_in.binary(), RANKED_ITEMS)
-    values = per_user(evaluation.ranked, data.test_held_out.binary())
-    means = {name: mean_and_error(values[name]) for name in METRICS}
-    metrics = {
-        "n_parameters": sum(math.prod(shape) for shape in trainer.shapes().values()),
-        "best_epoch": best["epoch"],
-        "epochs": len(training.position.history),
-        "updates": best["updates"],
-        "beta": best["beta"] if MODELS[options.model].annealed else None,
-        "validation": best["validation"],
-        "test": {
-            **training.losses(evaluation, training.test_beta),
-            **{name: mean for name, (mean, _) in means.items()},
-        },
-        "test_se": {name: error for name, (_, error) in means.items()},
-        "test_users": len(values["user"]),
-    }
-    of_users, user = values["user"], {"user": values["user"].astype(np.int32)}
-    figures = {
-        "nll": evaluation.nll[of_users],
-        "kl": evaluation.kl[of_users],
-        **{name: values[name] for name in METRICS},
-    }
-    figures = {name: array.astype(np.float32) for name, array in figures.items()}
-    return metrics, user | figures, user | {"items": evaluation.ranked[of_users].astype(np.int32)}
+def losses(evaluation: Evaluation, beta: float) -> dict[str, float]:
+    """The loss of an evaluation at ``beta``, and its parts: means over all its users."""
+    return {"loss": evaluation.loss(beta), "nll": float(evaluation.nll.mean()), "kl": float(evaluation.kl.mean())}
 
 
 def _under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -18,7 +18,8 @@ from utils.engine import ENGINES, engine_obstacle, load_engine
 from utils.options import RunOptions
 
 settings.register_profile("suite", max_examples=40, deadline=None, print_blob=True)
-settings.load_profile("suite")
+settings.register_profile("long", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 @pytest.fixture(scope="session", params=sorted(ENGINES))

@@ -483,7 +483,8 @@ def test_a_full_disk_is_one_line_and_leaves_no_file(tmp_path, capsys, monkeypatc
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
     code, _, err = run_main(capsys, "--results", path, "--csv", tmp_path / "c.csv")
     assert code == 2
-    assert err.splitlines() == ["error: the disk is full; free some space or choose another folder"]
+    told = f"error: {tmp_path / 'c.csv'}: the disk is full; free some space or choose another folder"
+    assert err.splitlines() == [told]
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -47,7 +47,7 @@ CSV = "user,item,rating\n"
         ("surrogate.jsonl", '{"user": "\\ud800", "item": 2}\n', "is no valid text"),
         ("nul.jsonl", '{"user": "a\\u0000", "item": 2}\n', "NUL"),
         ("cut.parquet", b"PAR1abc", "no readable Parquet"),
-        ("damaged.parquet", damaged(parquet_bytes(user=[*range(999)], item=[*range(999)])), "no readable"),
+        ("damaged.parquet", damaged(parquet_bytes(user=[*range(999)], item=[*range(999)])), "is cut off or damaged"),
         ("float.parquet", parquet_bytes(user=[1.0, 2.0], item=[1, 2]), "holds double; ids must be"),
         ("null.parquet", parquet_bytes(user=[1, None], item=[1, 2]), "data row 2 is empty; an id was expected"),
         ("bool.parquet", parquet_bytes(user=[1], item=[1], rating=[True]), "holds bool; a rating is a number"),

@@ -177,7 +177,7 @@ def test_no_permission_and_a_full_disk(capsys, tmp_path, table, monkeypatch, cod
     def refuse(*_, **__):
         raise OSError(code, os.strerror(code), "data/mine_processed")
 
-    monkeypatch.setattr(np, "savez", refuse)
+    monkeypatch.setattr("data_prep.prepared.save_npz", refuse)
     assert message in refusal(capsys, tmp_path, "--dataset", "mine", "--raw", table)
 
 

@@ -184,11 +184,16 @@ def test_a_damaged_or_missing_file_is_named(table):
 def test_a_manifest_that_is_none(table):
     done = prepared_from(table)
     path = done.folder / "manifest.json"
+    unsigned = {name: value for name, value in done.manifest.items() if name != "sha256"}  # as earlier versions wrote
+    path.write_text(json.dumps(unsigned))
+    assert load_prepared(done.folder).manifest == unsigned
     for content, message in (
         ("{", "damaged"),
         ("[]", "no manifest"),
         (json.dumps({**done.manifest, "format_version": 99}), "format version 99"),
-        (json.dumps({**done.manifest, "files": {}}), "incomplete"),
+        (json.dumps({**done.manifest, "prepared_at": "2999"}), "checksum differs"),
+        (json.dumps({**unsigned, "files": {}}), "incomplete"),
+        (json.dumps({**unsigned, "counts": {}}), "incomplete"),
     ):
         path.write_text(content)
         with pytest.raises(UserError, match=message):
@@ -225,7 +230,7 @@ def test_a_full_disk_or_no_permission_leaves_nothing_behind(table, monkeypatch, 
     def refuse(*_, **__):
         raise OSError(code, "refused", "train.npz")
 
-    monkeypatch.setattr(np, "savez", refuse)
+    monkeypatch.setattr("data_prep.prepared.save_npz", refuse)
     with pytest.raises(OSError, match="refused"):
         prepared_from(table)
     assert list((table.parent / "data" / "mine_processed").iterdir()) == []

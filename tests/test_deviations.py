@@ -16,7 +16,7 @@ from experiments.lockstep import apart
 from experiments.parity import BOUNDS
 from experiments.records import RunFolder
 from experiments.settings_text import setting
-from experiments.training import test as judged
+from experiments.testing import test as judged
 from test_engines import oracle_pass
 from utils.arguments import as_argv, parsed, parser_for
 from utils.batches import Batch, plain_batch, training_batches

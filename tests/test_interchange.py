@@ -27,7 +27,7 @@ def argv_of(options, path, **more):
 
 def test_the_file_is_safetensors_that_says_what_it_belongs_to(kept):
     with safe_open(kept, framework="numpy") as stored:
-        record = json.loads(stored.metadata()["record"])
+        record = json.loads(stored.metadata()["signed record"])
         assert stored.get_tensor("encoder.0.weight").shape == (16, 40)
     assert record["model"] == "vae"
     assert (record["p_dims"], record["q_dims"], record["dataset"]) == ([4, 16], [16, 4], "tastes")

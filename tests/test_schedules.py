@@ -88,7 +88,7 @@ def test_the_scheduler_cuts_the_rate_once_patience_is_exceeded():
 def test_the_scheduler_is_pytorchs_own(scores, patience):
     torch = pytest.importorskip("torch")
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", patience=patience, eps=0.0)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", patience=patience)
     ours = PlateauSchedule(lr=1.0, patience=patience)
     for score in scores:
         if score < 0:
@@ -96,6 +96,13 @@ def test_the_scheduler_is_pytorchs_own(scores, patience):
         theirs.step(score)
         ours.update(score)
         assert ours.lr == pytest.approx(optimizer.param_groups[0]["lr"])
+
+
+def test_the_rate_never_falls_to_what_no_engine_can_hold():
+    schedule = PlateauSchedule(lr=0.001, patience=0)
+    for _ in range(200):
+        schedule.update(0.5)
+    assert schedule.lr == pytest.approx(1e-8)
 
 
 def test_the_scheduler_on_a_loss_sees_that_it_falls():

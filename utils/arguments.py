@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -24,16 +25,17 @@ def option(default: Any, group: str, help: str, parse: Callable[[str], Any] = st
     return dataclasses.field(default=default, metadata={"group": group, "help": help, "parse": parse, **extra})
 
 
-def integer(minimum: int | None = None) -> Callable[[str], int]:
-    """A parser of whole numbers, at least ``minimum``."""
+def integer(minimum: int | None = None, maximum: int | None = None) -> Callable[[str], int]:
+    """A parser of whole numbers, at least ``minimum`` and at most ``maximum``."""
+    bounds = [f", {word} {bound}" for word, bound in (("at least", minimum), ("at most", maximum)) if bound is not None]
+    wanted = "".join(["a whole number", *bounds])
 
     def parse(text: str) -> int:
-        wanted = "a whole number" + ("" if minimum is None else f", at least {minimum}")
         try:
             value = int(text)
         except ValueError:
             raise ValueError(wanted) from None
-        if minimum is not None and value < minimum:
+        if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
             raise ValueError(wanted)
         return value
 
@@ -88,6 +90,13 @@ def flag_of(field: dataclasses.Field) -> str:
 
 class _Parser(argparse.ArgumentParser):
     """argparse with errors of one line (its own are a usage text and an exit)."""
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> argparse.Namespace:
+        args = sys.argv[1:] if args is None else args
+        for word in args:
+            if not word.isprintable() and any(ord(sign) == 0 or 0xD800 <= ord(sign) <= 0xDFFF for sign in word):
+                raise UserError(f"{word!a} is no text in UTF-8; write it in letters that are")
+        return super().parse_args(args, namespace)
 
     def error(self, message: str) -> None:
         raise UserError(f"{message}; see python {self.prog} --help")

@@ -22,6 +22,13 @@ _FILE_SYSTEM_ADVICE = {
     errno.EISDIR: "is a folder; a file was expected",
     errno.ENOTDIR: "part of the path is a file; a folder was expected",
     errno.EEXIST: "exists already; choose another name",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.ELOOP: "the links lead in a circle; check the path",
+    errno.EFBIG: "the file would be larger than is allowed here; choose another folder or raise the limit",
+    errno.EIO: "the disk reports an error; check it, or choose another one",
+    errno.ESTALE: "the network folder was lost; mount it again",
+    errno.EMFILE: "too many files are open; raise the limit (ulimit -n)",
+    errno.ENXIO: "no file that can be read; check the path",
 }
 
 

@@ -11,28 +11,53 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+TEMPORARY = ".tmp"  # the end of the name of a file, or folder, that is not whole yet
+
 
 @contextlib.contextmanager
 def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it replaces ``path`` in one rename.
 
     When the block raises, ``path`` is as it was and the temporary file is gone. The content reaches
-    the disk (``fsync``) before the rename, so that a power cut leaves the old file or the new one.
-    The parent folder is made if it is missing.
+    the disk (``fsync``) before the rename, and the rename before this returns, so that a power cut leaves
+    the old file or the new one, and files written one after the other appear in that order.
+    The parent folder is made if it is missing. What a killed process leaves is for :func:`sweep`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        with open(temporary, "rb") as stream:
-            os.fsync(stream.fileno())
+        try:
+            yield temporary
+        except OSError as error:
+            error.filename = error.filename or str(path)  # a full disk seldom says where
+            raise
+        sync(temporary)
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private; a result is not
         os.replace(temporary, path)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: str | os.PathLike) -> None:
+    """Wait until the file or folder ``path`` is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep(folder: str | os.PathLike, pattern: str = "*") -> None:
+    """Remove what killed processes left half-written in ``folder``: temporary files of names like ``pattern``.
+
+    Only for who holds the folder's lock: another's file under way looks the same.
+    """
+    for leftover in Path(folder).glob(f".{pattern}{TEMPORARY}"):
+        leftover.unlink(missing_ok=True)
 
 
 def _umask() -> int:
@@ -47,16 +72,21 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def json_text(value: Any) -> str:
+    """``value`` as indented JSON with sorted keys (equal values give equal text)."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(path: str | os.PathLike, value: Any) -> None:
-    """Write ``value`` as indented JSON with sorted keys (equal values give equal bytes)."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write ``value`` as :func:`json_text`, whole or not at all."""
+    write_text(path, json_text(value))
 
 
 def read_json(path: str | os.PathLike) -> Any:
     """The value in the JSON file ``path``; ``ValueError`` names the file when it is not JSON."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, a number or a nesting beyond all measure
         raise ValueError(f"{path} is not valid JSON ({error})") from error
 
 

@@ -21,6 +21,7 @@ _DATA, _MODEL, _TRAINING = "data", "model", "training"
 _ANNEALING, _STOPPING, _RUN = "annealing of beta (vae)", "evaluation and early stopping", "run"
 _DEVIATIONS = "deviations"
 
+LARGEST_SEED = 2**63 - 1  # a key of the generator
 _widths = list_of(integer(1), "200,600")
 _dropouts = list_of(real(minimum=0, below=1), "0.5,0")
 _deviations = list_of(deviation, "baked_sampling,no_stock_init")
@@ -38,7 +39,7 @@ def _fraction_or_number(text: str) -> float | int:
 
 
 def _device(text: str) -> str:
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
+    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", text):
         raise ValueError("cpu, cuda or cuda:N")
     return text
 
@@ -82,9 +83,11 @@ class RunOptions:
 
     n_epochs: int = option(200, _TRAINING, "epochs at the most", integer(1))
     batch_size: int = option(512, _TRAINING, "users in a training batch", integer(1))
-    lr: float = option(0.001, _TRAINING, "learning rate", real(above=0))
+    lr: float = option(0.001, _TRAINING, "learning rate", real(minimum=1e-30, below=1e31))
     optimizer: str = option("adam", _TRAINING, "Adam (Kingma & Ba, Algorithm 1) or plain SGD", choices=("adam", "sgd"))
-    weight_decay: float = option(0.0, _TRAINING, "lambda: decay of the weight matrices, not of biases", real(minimum=0))
+    weight_decay: float = option(
+        0.0, _TRAINING, "lambda: decay of the weight matrices, not of biases", real(minimum=0, below=1e31)
+    )
     decay: str = option(
         "decoupled", _TRAINING, "decoupled: W -= lr*lambda*W beside the step (AdamW); l2: lambda*W in the gradient",
         choices=("decoupled", "l2"),
@@ -94,7 +97,7 @@ class RunOptions:
     )
     lr_patience: int = option(5, _TRAINING, "evaluations without improvement before the rate falls", integer(0))
 
-    anneal_cap: float = option(0.2, _ANNEALING, "largest beta", real(minimum=0))
+    anneal_cap: float = option(0.2, _ANNEALING, "largest beta", real(minimum=0, below=1e31))
     annealing: str = option(
         "relative", _ANNEALING,
         "relative: beta reaches the cap at a share of the planned epochs; absolute: beta = step / anneal_total up to "
@@ -133,14 +136,18 @@ class RunOptions:
         "the weights and all else stay float32 (PyTorch only)",
         choices=("float32", "float64", "mixed"),
     )  # fmt: skip
-    seed: int = option(1, _RUN, "seed of weights, order, dropout and noise", integer(0))
+    seed: int = option(1, _RUN, "seed of weights, order, dropout and noise", integer(0, LARGEST_SEED))
     device: str = option("cpu", _RUN, "cpu, cuda or cuda:N", _device)
     threads: int | None = option(
-        None, _RUN, "CPU threads (default: all of this machine's)", integer(1), affects_result=False
+        None, _RUN, "CPU threads (default: all of this machine's)", integer(1, 1024), affects_result=False
     )
     prefetch: int | None = option(
-        None, _RUN, "threads that draw batches ahead (default: 0 on a CPU, 4 on a GPU)", integer(0),
+        None, _RUN, "threads that draw batches ahead (default: 0 on a CPU, 4 on a GPU)", integer(0, 64),
         affects_result=False,
+    )  # fmt: skip
+    save_every: float = option(
+        30.0, _RUN, "seconds, at least, between the states that an interrupted run goes on from; saving takes at most "
+        "2 % of the time; 0: after every epoch, whatever it costs", real(minimum=0), affects_result=False,
     )  # fmt: skip
     log_dir: str = option("results", _RUN, "folder of the results", affects_result=False)
     save_results: bool = option(False, _RUN, "keep the best weights beside the results", affects_result=False)

@@ -19,12 +19,15 @@ import pandas as pd
 
 from utils.engine import ENGINES
 from utils.errors import UserError, one_line
-from utils.files import read_json, written_whole
+from utils.files import read_json, sha256_of, sweep, written_whole
+from utils.locks import held
 from utils.metrics import METRICS
 from utils.options import RunOptions
-from utils.results_table import NOT_APPLICABLE, as_text, parse_table
+from utils.results_table import NOT_APPLICABLE, as_text, fits, parse_table
 
 RESULTS_FILE = "all_results.csv"
+#: The ``status`` of a run that is over: it went to its end, or its loss became no number and it stopped there.
+FINISHED, DIVERGED = "finished", "diverged"
 
 #: The columns of the study's own ``all_results.csv``, in its order.
 PUBLISHED_COLUMNS = (
@@ -51,7 +54,7 @@ COLUMNS = (
     *PUBLISHED_COLUMNS,
     *(name for name in DECISIVE_OPTIONS if name not in PUBLISHED_COLUMNS),
     *_PREPARATION,
-    *("run_id", "data", "n_parameters", "epochs", "updates", "beta", "test_users"),
+    *("run_id", "data", "status", "n_parameters", "epochs", "updates", "beta", "test_users"),
     *(f"{name}_se" for name in _MAIN_METRICS),
     *(column for name in _OTHER_METRICS for column in (name, f"{name}_se")),
     *("nll", "kl", "val_loss", *(f"val_{name}" for name in _MAIN_METRICS)),
@@ -66,20 +69,24 @@ def rebuild(results_dir: str | os.PathLike) -> Path:
     One row per ``runs/*/metrics.json`` (a run without one is not finished, hence no result), sorted by data
     set, model, ``p_dims``, ``anneal_cap``, framework, seed and run id: the same runs give the same bytes. A run
     whose files are damaged is left out, with a line on stderr that names the file. The old table is replaced
-    in one rename. Runs that finish meanwhile are not lost: after the rename the folder is looked at again, and
-    whoever finds it changed writes once more.
+    in one rename. One process at a time rebuilds, so the last of several to do so has seen every run. Runs that
+    finish meanwhile are not lost either, not even where there are no locks: after the rename the folder is looked
+    at again, and whoever finds it changed writes once more.
     """
     results_dir = Path(results_dir)
     path = results_dir / RESULTS_FILE
-    while True:
-        seen = _state(results_dir)
-        rows, damaged = _rows(results_dir)
-        with written_whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        if _state(results_dir) == seen:
-            break
+    with held(path.with_name(f".{RESULTS_FILE}.lock")) as is_alone:
+        if is_alone:
+            sweep(results_dir, f"{RESULTS_FILE}.*")
+        while True:
+            seen = _state(results_dir)
+            rows, damaged = _rows(results_dir)
+            with written_whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
+                writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
+            if _state(results_dir) == seen:
+                break
     _warn(damaged)
     return path
 
@@ -132,8 +139,8 @@ def load(file: str | os.PathLike) -> pd.DataFrame:
     return _with_folders(parse_table(header, rows, f"{path}"), path.parent)
 
 
-def _state(results_dir: Path) -> dict[str, tuple[int, int]]:
-    """What the table depends on: each file of a finished run, by size and time of change."""
+def _state(results_dir: Path) -> dict[str, tuple[int, int, int]]:
+    """What the table depends on: each file of a finished run, by number, size and time of change."""
     state = {}
     for metrics in results_dir.glob("runs/*/metrics.json"):
         for path in (metrics, metrics.with_name("options.json"), metrics.with_name("run.json")):
@@ -141,7 +148,7 @@ def _state(results_dir: Path) -> dict[str, tuple[int, int]]:
                 about = path.stat()
             except FileNotFoundError:
                 continue
-            state[str(path)] = (about.st_size, about.st_mtime_ns)
+            state[str(path)] = (about.st_ino, about.st_size, about.st_mtime_ns)
     return state
 
 
@@ -172,7 +179,10 @@ def _row(folder: Path, damaged: list[str]) -> tuple[tuple, dict[str, str]]:
     except (ValueError, OSError) as error:  # times and versions only: the result stands without them
         damaged.append(f"{one_line(error)}; its times and versions are left blank in {RESULTS_FILE}")
         run = {}
+    _compare_checksum(folder / "metrics.json", run.get("sha256"))
     values = {**_option_values(options, metrics), **_metric_values(metrics), **_run_values(run, metrics)}
+    if misfits := [name for name in COLUMNS if not fits(name, values.get(name))]:
+        raise ValueError(f"{folder}: its files are damaged ({misfits[0]} is {values[misfits[0]]!r})")
     try:
         key = _sort_key(values)
     except (TypeError, ValueError) as error:
@@ -204,6 +214,7 @@ def _metric_values(metrics: dict[str, Any]) -> dict[str, Any]:
     values |= {f"val_{name}": validation.get(name) for name in ("loss", *_MAIN_METRICS)}
     plain = ("run_id", "data", "dl_frame", "best_epoch", "n_parameters", "epochs", "updates", "beta", "test_users")
     values |= {name: metrics.get(name) for name in plain}
+    values["status"] = metrics.get("status", FINISHED)
     if values["beta"] is None:
         values["beta"] = NOT_APPLICABLE
     return values
@@ -234,11 +245,18 @@ def _checked_metrics(path: Path) -> dict[str, Any]:
         value = metrics["test"].get(name, "missing")
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise ValueError(f"{path}: test {name} is {value!r}, not a number")
-    if metrics.get("status", "finished") != "finished":
+    if metrics.get("status", FINISHED) not in (FINISHED, DIVERGED):
         raise ValueError(f"{path} is of a run that is {metrics['status']}, not finished")
     if metrics["run_id"] != path.parent.name:  # a copy would count the run twice
         raise ValueError(f"{path} is of the run {metrics['run_id']}, not of the folder it lies in")
     return metrics
+
+
+def _compare_checksum(path: Path, known: Any) -> None:
+    """``ValueError`` when ``path`` is not what the run wrote, by the checksums in its ``run.json`` (if it has any)."""
+    checksum = known.get(path.name) if isinstance(known, dict) else None
+    if checksum is not None and sha256_of(path) != checksum:
+        raise ValueError(f"{path} is damaged (its checksum differs)")
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -27,7 +27,8 @@ _NUMBERS = {
 # Texts that may look like numbers: a hash of digits only, a version such as 3.10.
 _TEXTS = {
     "model", "dataset", "dl_frame", "optimizer", "decay", "annealing", "early_stop_score_fn", "device", "machine",
-    "profile", "run_id", "data", "framework", "numpy", "python", "git_commit", "finished", "source", "protocol", "note",
+    "profile", "run_id", "data", "status", "framework", "numpy", "python", "git_commit", "finished", "source",
+    "protocol", "note",
 }  # fmt: skip
 
 
@@ -38,6 +39,25 @@ def as_text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(as_text(part) for part in value)}]"
     return repr(value) if isinstance(value, float) else str(value)
+
+
+def fits(name: str, value: Any) -> bool:
+    """Whether ``value``, as JSON has it, is what the column ``name`` holds: None and ``NA`` are everywhere."""
+    if value is None or value == NOT_APPLICABLE:
+        return True
+    if name in _LISTS:
+        kinds = {int: int, float: (int, float)}.get(_LISTS[name], str)
+        is_list = isinstance(value, (list, tuple)) and (len(value) > 0 or kinds is str)  # there may be no names
+        return is_list and all(_is_a(part, kinds) for part in value)
+    if name in _FLAGS:
+        return isinstance(value, bool)
+    if name in _TEXTS:
+        return isinstance(value, str)
+    return _is_a(value, (int, float)) if name in _NUMBERS else isinstance(value, (bool, int, float, str))
+
+
+def _is_a(value: Any, kinds: type | tuple[type, ...]) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def parse_table(header: Sequence[str], rows: Sequence[Sequence[str]], where: str) -> pd.DataFrame:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from utils.errors import UserError, one_line
+from utils.npz import read_npz
 
 PER_USER_FILE, LISTS_FILE = "per_user.npz", "lists.npz"
-
-_DAMAGE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError)
 
 
 def read_per_user(run_folder: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -55,9 +52,8 @@ def read_lists(run_folder: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
 
 def _read(path: Path, if_missing: str) -> dict[str, np.ndarray]:
     try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+        return read_npz(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; {if_missing}") from None
-    except _DAMAGE as error:
+    except ValueError as error:
         raise UserError(f"{path} is damaged ({one_line(error)}); remove the run's folder and run it again") from None

@@ -64,12 +64,15 @@ class Progress:
         return 0 < patience <= self.stalled
 
 
+_SMALLEST_FALL = 1e-8  # of the learning rate; a smaller one is left out
+
+
 @dataclass
 class PlateauSchedule:
     """The learning rate, divided by ten after more than ``patience`` evaluations without a better score.
 
-    PyTorch's ReduceLROnPlateau with its defaults (factor 0.1, relative threshold 1e-4), watching a score that is
-    to *grow*: the 2020 study watched for it to fall.
+    PyTorch's ReduceLROnPlateau with its defaults (factor 0.1, relative threshold 1e-4, eps 1e-8), watching a score
+    that is to *grow*: the 2020 study watched for it to fall.
     """
 
     lr: float
@@ -81,10 +84,14 @@ class PlateauSchedule:
 
     def update(self, score: float) -> None:
         """Note the score of an evaluation and lower ``lr`` when it has stalled for too long."""
-        if score > self.best + self.threshold * abs(self.best) or self.best == -math.inf:
+        if not math.isfinite(self.best) or self._is_better(score):
             self.best, self.stalled = score, 0
         else:
             self.stalled += 1
         if self.stalled > self.patience:
-            self.lr *= self.factor
+            if self.lr - self.lr * self.factor > _SMALLEST_FALL:  # for ever, it would leave what float32 can hold
+                self.lr *= self.factor
             self.stalled = 0
+
+    def _is_better(self, score: float) -> bool:
+        return score > self.best + self.threshold * abs(self.best)

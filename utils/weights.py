@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,14 +19,36 @@ from safetensors.numpy import save_file
 from utils.errors import UserError
 from utils.files import written_whole
 
-_RECORD = "record"  # the header's one entry: what the arrays belong to, as JSON
+# The header's one entry, as several would be in no order: what the arrays belong to, as JSON, with a checksum of the
+# arrays and of the rest of the record. Earlier versions had it under another name, without a checksum.
+_RECORD, _CHECKSUM = "signed record", "sha256"
+_UNSIGNED = "record"
 
 
 def save_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
-    """Write named arrays and a JSON-able ``record`` to ``path``, whole or not at all."""
+    """Write named arrays and a JSON-able ``record`` to ``path``, whole or not at all, with a checksum of both."""
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    header = {_RECORD: json.dumps({**record, _CHECKSUM: _checksum(contiguous, record)})}
     with written_whole(path) as temporary:
-        save_file(contiguous, temporary, metadata={_RECORD: json.dumps(record)})
+        try:
+            save_file(contiguous, temporary, metadata=header)
+        except SafetensorError as error:
+            raise _as_os_error(error) from error
+
+
+def _checksum(arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode("utf-8"))
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return digest.hexdigest()
+
+
+def _as_os_error(error: SafetensorError) -> Exception:
+    """The refusal of the file system that safetensors tells in words only; ``error`` itself when it is none."""
+    number = re.search(r"os error ([0-9]+)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else error
 
 
 def load_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -36,9 +60,14 @@ def load_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[st
         pass  # a missing file is an OSError with its name, whatever safetensors would make of it
     try:
         with safe_open(path, framework="numpy") as stored:
-            record = json.loads((stored.metadata() or {})[_RECORD])
+            header = stored.metadata() or {}
+            record = json.loads(header[_UNSIGNED] if _UNSIGNED in header else header[_RECORD])
             arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, KeyError, ValueError) as error:
+        if not isinstance(record, dict):
+            raise ValueError("its record is no JSON object")
+        if _UNSIGNED not in header and record.pop(_CHECKSUM) != _checksum(arrays, record):
+            raise ValueError("its checksum differs")
+    except (SafetensorError, KeyError, ValueError, RecursionError, AttributeError, TypeError) as error:
         raise UserError(f"{path} is not a weights file of this project or is damaged ({error})") from error
     return arrays, record
 

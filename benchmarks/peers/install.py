@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.download import alone
 from utils.errors import UserError
 from utils.files import short_hash, write_text
+from utils.locks import held
 
 _STAMP = "installed.txt"  # in the environment, written when all of it is there
 
@@ -65,7 +65,7 @@ def install(name: str, cache: Path, say: Callable[[str], None] = print) -> Path:
     Of two processes one installs, the other waits. Raises ``UserError`` when pip or venv fails, naming the log.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with alone(cache / f".{name}.lock"):
+    with held(cache / f".{name}.lock", lambda who: say(f"{who} is installing {PEERS[name].title}; waiting for it")):
         if not is_installed(name, cache):
             say(f"installing {PEERS[name].title} into {cache / name}; this takes a minute or more")
             log = cache / f"{name}-install.log"

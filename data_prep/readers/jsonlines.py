@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from data_prep.readers.arrow import to_table
-from data_prep.readers.sources import Member
+from data_prep.readers.sources import LONGEST_LINE, Member
 from data_prep.table import Table
 from utils.errors import UserError
 
@@ -54,7 +55,7 @@ def read_json_lines(member: Member, columns: Mapping[str, str]) -> Table:
     """
     fields = [_Field(role, name, member.label) for role, name in columns.items()]
     with member.opened() as stream:
-        for number, line in enumerate(stream, start=1):
+        for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), b""), start=1):
             if line.isspace():
                 continue
             record = _parsed(line, number, member)
@@ -66,9 +67,11 @@ def read_json_lines(member: Member, columns: Mapping[str, str]) -> Table:
 
 
 def _parsed(line: bytes, number: int, member: Member) -> dict:
+    if len(line) == LONGEST_LINE:
+        raise UserError(f"{member.label}, line {number} is longer than {LONGEST_LINE >> 20} MiB; one object a line")
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{member.label}, line {number} is not JSON ({error})") from error
     if not isinstance(record, dict):
         raise UserError(f"{member.label}, line {number}: an object was expected, one a line")

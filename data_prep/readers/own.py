@@ -87,7 +87,7 @@ def _parquet(member: Member, columns: Mapping[str, str] | None) -> OwnFile:
 def _json_lines(member: Member, first: str, columns: Mapping[str, str] | None) -> OwnFile:
     try:
         record = json.loads(first)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{member.label}: wrong format, line 1 is not JSON ({error})") from error
     if not isinstance(record, dict):
         raise UserError(f"{member.label}: wrong format; JSON lines were expected, one object a line")

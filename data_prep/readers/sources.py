@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fnmatch
 import gzip
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -15,9 +18,12 @@ from typing import BinaryIO
 
 from utils.errors import UserError
 
+LONGEST_LINE = 1 << 24  # bytes
 _GZIP = b"\x1f\x8b"
-#: A member that says it is larger than this once unpacked is not read (the largest known set has 3 GB).
-_LARGEST_MEMBER = 16 << 30
+#: What unpacks to more than this is not read (the largest known set has 3 GB)...
+_LARGEST = 16 << 30
+#: ... nor what unpacks to more than this and to more than so many times its size: ratings pack 3 to 30 times.
+_LARGE, _MOST_PACKED = 1 << 30, 200
 
 
 @dataclass(frozen=True)
@@ -46,26 +52,38 @@ class Member:
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO]:
         """The unpacked bytes as a stream; ``UserError`` when they end early or are damaged."""
-        with contextlib.ExitStack() as stack:
-            stream: BinaryIO = stack.enter_context(open(self.path, "rb"))
+        with open(self.path, "rb") as packed, contextlib.ExitStack() as stack:
             try:
-                if self.inside:
-                    archive = stack.enter_context(zipfile.ZipFile(stream))
-                    if archive.getinfo(self.inside).file_size > _LARGEST_MEMBER:
-                        raise UserError(
-                            f"{self.label} is larger than {_LARGEST_MEMBER >> 30} GiB; unpack it and name it"
-                        )
-                    stream = stack.enter_context(archive.open(self.inside))
-                if _starts_with(stream, _GZIP):
-                    stream = stack.enter_context(gzip.open(stream, "rb"))
+                stream = self._unpacked(packed, stack)
+            except (*_NO_ARCHIVE, *_DAMAGED) as error:
+                raise self._cut_off(error) from error
+            try:
                 yield stream
-            except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-                raise UserError(f"{self.label} is cut off or damaged ({error}); fetch it again") from error
+            except _DAMAGED as error:
+                raise self._cut_off(error) from error
 
-    def first_line(self, limit: int = 1 << 24) -> bytes:
+    def _unpacked(self, stream: BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
+        largest = min(_LARGEST, max(_LARGE, _MOST_PACKED * self.path.stat().st_size))
+        if self.inside:
+            archive = stack.enter_context(zipfile.ZipFile(stream))
+            if archive.getinfo(self.inside).file_size > largest:
+                raise _TooLargeError
+            stream = stack.enter_context(archive.open(self.inside))
+        if _starts_with(stream, _GZIP):
+            stream = stack.enter_context(_Unpacked(stream, largest))
+        return stream
+
+    def _cut_off(self, error: Exception) -> Exception:
+        if isinstance(error, _TooLargeError):
+            return UserError(f"{self.label} unpacks to too much; if you trust it, unpack it and name it")
+        if _is_of_the_file_system(error):
+            return error
+        return UserError(f"{self.label} is cut off or damaged ({error}); fetch it again")
+
+    def first_line(self) -> bytes:
         """The first line, without its end; ``UserError`` when it is blank or the file is empty."""
         with self.opened() as stream:
-            line = stream.readline(limit)
+            line = stream.readline(LONGEST_LINE)
         if not line.strip():
             raise UserError(f"{self.label} is empty, or begins with an empty line; a ratings table was expected")
         return line.rstrip(b"\r\n")
@@ -74,6 +92,39 @@ class Member:
         """Whether the unpacked bytes begin with ``magic``."""
         with self.opened() as stream:
             return stream.read(len(magic)) == magic
+
+
+class _TooLargeError(Exception):
+    """A packed file unpacks to more than is read."""
+
+
+class _Unpacked(gzip.GzipFile):
+    """A gzipped stream that ends with an error where it has given ``largest`` bytes."""
+
+    def __init__(self, stream: BinaryIO, largest: int) -> None:
+        super().__init__(fileobj=stream, mode="rb")
+        self._largest = largest
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._within(super().read(self._largest + 1 if size is None or size < 0 else size))
+
+    def readline(self, size: int | None = -1) -> bytes:
+        return self._within(super().readline(LONGEST_LINE if size is None or size < 0 else size))
+
+    def _within(self, block: bytes) -> bytes:
+        if self.tell() > self._largest:
+            raise _TooLargeError
+        return block
+
+
+#: What reading packed bytes that are damaged raises (an ``OSError`` without a number is bz2's and gzip's)...
+_DAMAGED = (EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, OSError, _TooLargeError)
+#: ... and what else opening a zip does: one that is encrypted, or whose table of contents is nonsense.
+_NO_ARCHIVE = (RuntimeError, ValueError, LookupError, struct.error)
+
+
+def _is_of_the_file_system(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
 def _starts_with(stream: BinaryIO, magic: bytes) -> bool:
@@ -103,7 +154,9 @@ def locate(raw: Path, patterns: Sequence[str]) -> list[Member]:
     elif not raw.exists():
         raise UserError(f"--raw {raw}: no such file or folder; check the path, or see --download")
     elif zipfile.is_zipfile(raw):
-        found = [Member(raw, info.filename) for info in _infos(raw) if not info.is_dir()]
+        found = [
+            Member(raw, info.filename) for info in _infos(raw) if info.filename and not info.filename.endswith("/")
+        ]
     else:
         return [Member(raw)]
     chosen = [
@@ -134,10 +187,13 @@ def _infos(raw: Path) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(raw) as archive:
             return archive.infolist()
-    except zipfile.BadZipFile as error:
+    except (*_DAMAGED, *_NO_ARCHIVE) as error:
+        if _is_of_the_file_system(error):
+            raise
         raise UserError(f"{raw} is a damaged zip ({error}); fetch it again") from error
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
     """``combined_data_10`` after ``combined_data_9``."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"([0-9]+)", name)]
+    parts = re.split(r"([0-9]{1,18})", name)  # text and numbers in turn
+    return [(0, int(part)) if place % 2 else (1, part) for place, part in enumerate(parts)]
