@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -458,3 +459,12 @@ def test_every_table_shows_something_of_each_record(grid, data_dir):
     for part in parts_of(grid, data_dir).values():
         if isinstance(part, ReportTable) and part.records:
             assert all(any(column.show(record) not in ("", "-") for column in part.shown) for record in part.records)
+
+
+def test_a_run_that_diverged_is_named_and_left_out_whatever_it_scored_before(tmp_path, data_dir):
+    write_full_run(tmp_path, data_dir)
+    diverged = write_full_run(tmp_path, data_dir, seed=2)
+    record = json.loads((diverged / "metrics.json").read_text())
+    (diverged / "metrics.json").write_text(json.dumps(record | {"status": "diverged"}))
+    found = sections([read(str(tmp_path))], Source((str(tmp_path),), str(data_dir)))
+    assert found[0].findings == [f"{diverged.name} diverged and is left out."]

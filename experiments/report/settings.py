@@ -15,6 +15,7 @@ from experiments.settings_text import setting
 from utils.deviations import PROFILES
 from utils.engine import ENGINES
 from utils.errors import UserError
+from utils.results import DIVERGED
 from utils.run_arrays import read_per_user
 
 #: What a run older than the profiles, or of another table, did without saying so.
@@ -61,15 +62,21 @@ class Setting:
 
 
 def known(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
-    """The runs that have a result, in reading order, and a line for each that has none (one that diverged, say)."""
+    """The runs that have a result, in reading order, and a line for each that has none or diverged.
+
+    The best weights of half a training compare with nothing.
+    """
     kept, left_out = [], []
     for run in runs:
-        if np.isnan(number(run.get("n100"))):
+        if run.get("status") == DIVERGED or np.isnan(number(run.get("n100"))):
             left_out.append(run)
         else:
             kept.append({**run, **{name: value for name, value in _DEFAULTS.items() if is_blank(run.get(name))}})
-    named = [run["run_id"] for run in left_out if run.get("run_id")]
-    notes = [f"{run_id} has no NDCG@100 and is left out." for run_id in named]
+    named = [run for run in left_out if run.get("run_id")]
+    notes = [
+        f"{run['run_id']} {'diverged' if run.get('status') == DIVERGED else 'has no NDCG@100'} and is left out."
+        for run in named
+    ]
     if nameless := len(left_out) - len(named):
         notes.append(f"{nameless} without NDCG@100 left out.")
     return sorted(kept, key=reading_order), notes
