@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The main job: makes the environment, gets and prepares the data, runs a grid of experiments in both frameworks,
-# writes results/all_results.csv and prints the comparison. What is done already is not done again.
+# writes results/all_results.csv, prints the comparison and writes the report, results/report/index.html. What is done
+# already is not done again.
 #
 #   bash run_experiments.sh [--grid NAME] [--dataset NAME] [--engines pytorch,mxnet] [--seeds 1,2,3] [--jobs N]
 #                           [--dry_run] [--list] [--log_dir DIR] [--data_dir DIR] [--save_results]

@@ -26,7 +26,7 @@ TESTS = ["hypothesis>=6.100", "pytest>=8"]
 EXTRAS = {
     "pytorch": PYTORCH,
     "mxnet": MXNET,
-    "report": ["matplotlib>=3.8,<4"],  # the figures; tables need nothing beyond BASE
+    "report": ["Jinja2>=3.1,<4", "matplotlib>=3.8,<4"],  # its page and the figures; tables need nothing beyond BASE
     "dev": [*TESTS, "ruff>=0.5"],
 }
 FLOORS = ["utils", "data_prep", "pytorch_impl", "mxnet_impl", "experiments"]
@@ -43,5 +43,5 @@ if __name__ == "__main__":
         extras_require=EXTRAS,
         packages=find_packages(include=[pattern for name in FLOORS for pattern in (name, f"{name}.*")]),
         py_modules=["main_mxnet", "main_pytorch"],
-        package_data={"experiments": ["grids/*.toml"]},
+        package_data={"experiments": ["grids/*.toml", "report/page.*"]},
     )

@@ -19,7 +19,7 @@ _TITLES = {
     "paper": "Profile paper: as Liang et al. 2018",
 }
 _PANELS = tuple(sorted(PROFILES, reverse=True))  # the puzzle, then its solution
-_BETAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_STEPS = (0.2, 0.1, 0.05, 0.02, 0.01)  # of the axis of beta
 _CLIMB = 0.04  # share of the epochs whose steep climb may leave the picture at the bottom
 _ROOM = 0.3  # of the height, above the curves, for the labels
 _ROWS = (0.97, 0.88)  # where the labels stand, in the panel's height
@@ -42,17 +42,17 @@ def draw_annealing(curves: Sequence[Curve], stem: Path) -> list[Path]:
             chosen = curves_of(curves, profile)
             axes.set_title(_TITLES[profile], pad=34 if chosen else 6)
             if chosen:
-                _panel(axes, chosen)
+                annealing_panel(axes, chosen)
             else:
                 axes.set_xticks([])
                 note(axes, f"no finished run annealed to 1\nunder --profile {profile}")
         panels[0].set_ylabel("validation NDCG@100")
         if curves:
-            panels[0].set_ylim(_limits(curves))
+            panels[0].set_ylim(limits(curves))
         return save(figure, stem)
 
 
-def _panel(axes: Axes, curves: Sequence[Curve]) -> None:
+def annealing_panel(axes: Axes, curves: Sequence[Curve]) -> None:
     """The mean of each framework over its seeds, the range of these behind it, and each seed's best epoch."""
     for engine, chosen in _by_engine(curves):
         colour = COLOURS[engine]
@@ -60,6 +60,10 @@ def _panel(axes: Axes, curves: Sequence[Curve]) -> None:
         axes.fill_between(epochs, scores.min(axis=0), scores.max(axis=0), color=colour, alpha=0.18, linewidth=0)
         axes.plot(epochs, scores.mean(axis=0), color=colour, **LINES[engine])
         for curve in chosen:
+            later = curve.epochs >= (
+                epochs[-1] if len(epochs) else 0
+            )  # of a seed that went on when another had stopped
+            axes.plot(curve.epochs[later], curve.scores[later], color=colour, linewidth=0.7, alpha=0.7)
             at = curve.epochs[curve.best], curve.scores[curve.best]
             axes.plot(*at, "o", color=colour, markeredgecolor="white", clip_on=False, zorder=5, **MARKERS[engine])
     last = max(int(curve.epochs[-1]) for curve in curves)
@@ -81,14 +85,20 @@ def _together(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _beta_axis(axes: Axes, curve: Curve) -> None:
-    """The upper axis: at which epoch beta reaches each of ``_BETAS``."""
+    """The upper axis: at which epoch beta reaches round values up to the highest."""
     epochs, betas = np.append(0, curve.epochs), np.append(0.0, curve.betas)
-    risen = int(np.argmax(betas)) + 1  # from there on beta stays
-    reached = [beta for beta in _BETAS if beta <= betas.max() + 1e-9]
+    highest = float(betas.max())
     upper = axes.secondary_xaxis("top")
+    upper.spines["top"].set_color(FAINT)
+    if highest == curve.betas.min():
+        upper.set_xticks([])
+        upper.set_xlabel(f"β = {highest:g} throughout", color=INK)
+        return
+    risen = int(np.argmax(betas)) + 1  # from there on beta stays
+    step = next((step for step in _STEPS if highest >= 3 * step), highest / 4)
+    reached = step * np.arange(int(highest / step + 1e-6) + 1)
     upper.set_xticks(np.interp(reached, betas[:risen], epochs[:risen]), [f"{beta:g}" for beta in reached])
     upper.set_xlabel("β at the end of the epoch", color=INK)
-    upper.spines["top"].set_color(FAINT)
 
 
 def _label(axes: Axes, curves: Sequence[Curve], last: int) -> None:
@@ -118,7 +128,7 @@ def _best_place(curves: Sequence[Curve]) -> tuple[float, float]:
     return float(best.epochs[best.best]), float(best.scores[best.best])
 
 
-def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
+def limits(curves: Sequence[Curve]) -> tuple[float, float]:
     """What the vertical axis shows: everything but the climb of the first epochs, and room above for the labels."""
     shown = [curve.scores[curve.epochs > _CLIMB * curve.epochs[-1]] for curve in curves]
     low = min(*(scores.min() for scores in shown), *(curve.scores[curve.best] for curve in curves))

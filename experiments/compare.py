@@ -55,11 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def add_results(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def add_results(parser: argparse.ArgumentParser, default: str = DEFAULT_RESULTS) -> argparse.ArgumentParser:
     """Give ``parser`` the option ``--results``, which every command on results has."""
     parser.add_argument(
-        "--results", nargs="+", default=[DEFAULT_RESULTS], metavar="FILE_OR_FOLDER",
-        help=f"tables of results, or folders that hold {RESULTS_FILE} or runs (default: {DEFAULT_RESULTS})",
+        "--results", nargs="+", default=[default], metavar="FILE_OR_FOLDER",
+        help=f"tables of results, or folders that hold {RESULTS_FILE} or runs (default: {default})",
     )  # fmt: skip
     return parser
 

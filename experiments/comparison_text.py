@@ -69,7 +69,9 @@ def unpaired_text(runs: Sequence[Run]) -> str:
         for run in of_dataset:
             words = _filled(setting(run, varying), 42)
             values = [_value(run.get(name), name, _decimals(run)) for name in FIGURES]
-            rows.append([textwrap.fill(dataset, 18), words, _framework(run), option_text(run.get("seed")), *values])
+            rows.append(
+                [textwrap.fill(dataset, 18), words, framework_title(run), option_text(run.get("seed")), *values]
+            )
     header = ["data set", "setting", "framework", "seed", *_HEADERS]
     title = "Without a partner (no finished run of the other framework with the same options and seed)"
     return f"{title}\n\n{_tabulated(rows, header, 'lllrrrrr')}"
@@ -85,7 +87,7 @@ def published_text(figures: pd.DataFrame, datasets: Iterable[str]) -> str:
         lines = []
         for run in runs:
             values = [_value(run[name], name, _PUBLISHED_DECIMALS) for name in (*FIGURES, *_OTHER_FIGURES)]
-            lines.append([_filled(setting(run, varying), 38), _framework(run), run["source"], *values])
+            lines.append([_filled(setting(run, varying), 38), framework_title(run), run["source"], *values])
         note = "" if comparable else "; not comparable with a correct implementation"
         header = ["setting", "framework", "source", *_HEADERS, *_OTHER_FIGURES.values()]
         parts.append(f"Published for {dataset} ({protocol}{note})\n\n{_tabulated(lines, header, 'lllrrrrrrrrrr')}")
@@ -144,7 +146,7 @@ def _published_lines(pair: Mapping[str, Any], figures: pd.DataFrame | None) -> l
         return []
     lines = []
     for run in beside(pair, figures).to_dict("records"):
-        name = " ".join(["published", _framework(run)]).strip()
+        name = " ".join(["published", framework_title(run)]).strip()
         values = [_value(run[figure], figure, _PUBLISHED_DECIMALS) for figure in FIGURES]
         lines.append([name, run["source"], *values, _epochs(run["best_epoch"], math.nan), "-"])
     return lines
@@ -156,7 +158,8 @@ def _seeds(pair: Mapping[str, Any]) -> str:
     return f"{pair['seeds']} seed{'s' if pair['seeds'] > 1 else ''}: {pair['seed_list']}"
 
 
-def _framework(run: Run) -> str:
+def framework_title(run: Run) -> str:
+    """The framework of a run as people write it."""
     return _TITLE_OF.get(run["dl_frame"], run["dl_frame"])
 
 

@@ -14,6 +14,7 @@ from experiments.settings_text import option_text, shared_and_varying
 from utils.deviations import DEVIATIONS, PROFILES, deviations_of
 from utils.engine import ENGINES
 from utils.options import RunOptions
+from utils.results import DIVERGED
 
 #: The sides of a deviation's comparison; its cost is the first less the second.
 WITH, WITHOUT = "with", "without"
@@ -76,7 +77,7 @@ def usable(runs: Iterable[Run]) -> list[Run]:
     defaults = {"profile": "paper", "deviations": "[]"}
     known = []
     for run in runs:
-        if engine_of(run) is None or run["model"] != "vae" or not run.get("run_id"):
+        if engine_of(run) is None or run["model"] != "vae" or not run.get("run_id") or run.get("status") == DIVERGED:
             continue
         known.append({**run, **{name: value for name, value in defaults.items() if is_blank(run.get(name))}})
     return sorted(known, key=reading_order)

@@ -1,4 +1,4 @@
-"""The main job, ``bash run_experiments.sh``: the embedded data set if need be, a grid, and the comparison."""
+"""The main job, ``bash run_experiments.sh``: the embedded data set if need be, a grid, comparison and report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from experiments.grid import options_from, print_grids
 from experiments.grid_dry_run import dry_run
 from experiments.grid_plan import Grid, settle
 from experiments.grid_run import run
-from utils.errors import UserError, guarded
+from experiments.report import door as report
+from utils.errors import UserError, guarded, is_users_to_mend, one_line
 from utils.results import RESULTS_FILE
 
 #: The data set a newcomer gets without asking: small, real, and on PyPI.
@@ -20,9 +21,10 @@ EMBEDDED = "movielens-100k"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prepare, run and compare as the options of the grid say; returns the exit code: 1 when a run failed.
+    """Prepare, run, compare and report as the options of the grid say; returns the exit code: 1 when a run failed.
 
-    Only the embedded data set is fetched by itself. Where runs failed the others are compared all the same.
+    Only the embedded data set is fetched by itself. Where runs failed the others are compared all the same. A report
+    that cannot be written is told in a line, and fails nothing.
     """
     options = options_from(argv, "-m experiments.main_job")
     if options.list:
@@ -35,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _prepare_embedded(options.data_dir)
     code = run(grid)
     _compare(grid)
+    _report(grid)
     return code
 
 
@@ -49,6 +52,16 @@ def _prepare_embedded(data_dir: str) -> None:
 def _compare(grid: Grid) -> None:
     only = ["--dataset", grid.datasets[0]] if len(grid.datasets) == 1 else []
     compare.main(["--results", str(Path(grid.options.log_dir) / RESULTS_FILE), *only])
+
+
+def _report(grid: Grid) -> None:
+    """Write the report of all results, whatever data sets they are of; its page is the last line printed."""
+    try:
+        report.main(["--results", grid.options.log_dir, "--data_dir", grid.options.data_dir])
+    except (UserError, OSError) as error:
+        if not is_users_to_mend(error):
+            raise
+        print(f"no report: {one_line(error)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

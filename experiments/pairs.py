@@ -14,8 +14,9 @@ from scipy import stats
 from experiments.published import is_blank
 from utils.engine import ENGINES
 from utils.errors import UserError, one_line
-from utils.results import DECISIVE_OPTIONS, DIVERGED, read_per_user
+from utils.results import DECISIVE_OPTIONS, DIVERGED
 from utils.results_table import NOT_APPLICABLE
+from utils.run_arrays import read_per_user
 
 Run = Mapping[str, Any]  # a row of a table of results
 
@@ -46,7 +47,7 @@ class Pair:
 
     def over_seeds(self, side: str, name: str) -> np.ndarray:
         """The column ``name`` for each seed, float64 ``(seeds,)``; NaN where the table does not say."""
-        per_seed = [[_number(run.get(name)) for run in self.runs[side][seed]] for seed in self.seeds]
+        per_seed = [[number(run.get(name)) for run in self.runs[side][seed]] for seed in self.seeds]
         return np.array([np.mean(values) for values in per_seed])
 
 
@@ -180,7 +181,7 @@ def _user_figures(run: Run) -> dict[str, np.ndarray]:
     if lacking:
         raise UserError(f"{run['folder']}/per_user.npz lacks {', '.join(lacking)}; run the run again")
     figures = {name: stored[name].astype(np.float64) for name in ("n100", "r20", "r50", "nll", "kl")}
-    beta = 0.0 if run.get("beta") == NOT_APPLICABLE else _number(run.get("beta"))
+    beta = 0.0 if run.get("beta") == NOT_APPLICABLE else number(run.get("beta"))
     return {**figures, "user": stored["user"], "loss": figures["nll"] + beta * figures["kl"]}
 
 
@@ -197,5 +198,6 @@ def error_and_p(differences: np.ndarray | None) -> tuple[float, float]:
     return error, float(stats.ttest_1samp(differences, 0.0).pvalue)
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
+    """The value of a cell of a table of results, NaN where it says nothing or does not apply."""
     return np.nan if value is None or is_blank(value) or value == NOT_APPLICABLE else float(value)

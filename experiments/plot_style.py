@@ -7,7 +7,7 @@ where matplotlib is not installed.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ LINES: dict[str, dict[str, Any]] = {
 }
 #: A ring around a point where they agree.
 MARKERS: dict[str, dict[str, Any]] = {"pytorch": {"markersize": 8.0}, "mxnet": {"markersize": 4.5}}
+#: The models' colours, for figures that set models side by side: bluish green, reddish purple, then what is left.
+MODEL_COLOURS = {"vae": "#009E73", "dae": "#CC79A7"}
+_MORE_COLOURS = ("#E69F00", "#56B4E9", "#000000")
 INK, FAINT = "#333333", "#BBBBBB"
 _PNG_DPI = 160
 _STYLE = {
@@ -51,6 +54,11 @@ def style() -> Iterator[None]:
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of ``width`` x ``height`` inches, whose parts make room for each other."""
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def model_colour(model: str, others: Sequence[str]) -> str:
+    """The colour of a model; of one without its own that of its place among ``others``."""
+    return MODEL_COLOURS.get(model, _MORE_COLOURS[list(others).index(model) % len(_MORE_COLOURS)])
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

@@ -27,7 +27,7 @@ from utils.errors import UserError, guarded
 from utils.files import read_json
 from utils.metrics import METRICS
 from utils.options import RunOptions
-from utils.results import read_per_user
+from utils.run_arrays import read_per_user
 
 # Another machine or number of threads adds up in another order: a metric may then move by a user's item or two, the
 # loss in its last digits.

@@ -33,7 +33,8 @@ from experiments.interchange import load_weights
 from run_folders import write_run
 from utils.errors import UserError, guarded
 from utils.options import RunOptions
-from utils.results import collect, load, read_per_user, rebuild
+from utils.results import collect, load, rebuild
+from utils.run_arrays import read_per_user
 from utils.weights import load_arrays, save_arrays
 
 COMMON = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}

@@ -565,11 +565,13 @@ def test_the_main_job_prepares_runs_and_compares(stand_in, monkeypatch, tmp_path
     monkeypatch.setattr(main_job, "find_prepared", missing)
     monkeypatch.setattr(main_job, "prepare", lambda options, **where: steps.append(("prepare", options.dataset, where)))
     monkeypatch.setattr(main_job.compare, "main", lambda argv: steps.append(("compare", argv)))
+    monkeypatch.setattr(main_job.report, "main", lambda argv: steps.append(("report", argv)))
     assert main_job.main(["--seeds", "1", "--data_dir", "d", *stand_in.argv]) == 0
     table = str(stand_in.results / "all_results.csv")
     assert steps == [
         ("prepare", "movielens-100k", {"data_dir": "d", "download": True}),
         ("compare", ["--results", table, "--dataset", "movielens-100k"]),
+        ("report", ["--results", str(stand_in.results), "--data_dir", "d"]),
     ]
     assert len(stand_in.visits()) == 8
     steps.clear()
@@ -581,6 +583,7 @@ def test_the_main_job_prepares_runs_and_compares(stand_in, monkeypatch, tmp_path
 def test_the_main_job_fetches_no_other_data_set_by_itself(stand_in, monkeypatch, write_grid):
     monkeypatch.setattr(main_job, "prepare", lambda *_, **__: pytest.fail("fetched something"))
     monkeypatch.setattr(main_job.compare, "main", lambda argv: None)
+    monkeypatch.setattr(main_job.report, "main", lambda argv: None)
     stand_in(fail=[["mxnet", "dae", 1]])
     assert main_job.main(["--grid", write_grid(SMALL), *stand_in.argv]) == 1  # and still compares the rest
 

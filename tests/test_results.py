@@ -21,6 +21,7 @@ from utils.files import write_json
 from utils.metrics import METRICS
 from utils.options import RunOptions
 from utils.results_table import as_text, parse_table
+from utils.run_arrays import read_lists, read_per_user
 
 THE_STUDYS_COLUMNS = [
     "model", "loss", "r20", "dataset", "lr_patience", "lr", "early_stop_patience", "lr_scheduler", "best_epoch",
@@ -330,7 +331,7 @@ def test_numbers_survive_the_text(values):
 
 def test_per_user_figures_are_read_back(tmp_path):
     users = per_user_values(6)
-    read = results.read_per_user(write_run(tmp_path, per_user=users))
+    read = read_per_user(write_run(tmp_path, per_user=users))
     assert read.keys() == users.keys()
     for name, values in users.items():
         np.testing.assert_array_equal(read[name], values)
@@ -377,5 +378,40 @@ def test_missing_or_damaged_per_user_figures_are_one_line(tmp_path, damage, said
     path = write_run(tmp_path) / "per_user.npz"
     damage(path)
     with pytest.raises(UserError, match=said) as raised:
-        results.read_per_user(path.parent)
+        read_per_user(path.parent)
     assert str(path) in str(raised.value)
+
+
+# --- lists
+
+
+def write_lists(folder, **arrays):
+    path = folder / "lists.npz"
+    np.savez(path, **{"user": np.arange(2), "items": np.zeros((2, 3), dtype=np.int32), **arrays})
+    return path
+
+
+def test_lists_are_read_back(tmp_path):
+    items = np.array([[3, 1, -1], [0, 2, 4]], dtype=np.int32)
+    write_lists(tmp_path, user=np.array([1, 5], dtype=np.int32), items=items)
+    users, read = read_lists(tmp_path)
+    assert users.tolist() == [1, 5]
+    np.testing.assert_array_equal(read, items)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: None, "no such file"),
+        (lambda folder: (folder / "lists.npz").write_bytes(b"PK\x03\x04 cut off"), "damaged"),
+        (lambda folder: write_lists(folder, user=np.arange(3)), "damaged"),
+        (lambda folder: write_lists(folder, items=np.zeros(2, dtype=np.int32)), "damaged"),
+        (lambda folder: write_lists(folder, items=np.zeros((2, 3))), "damaged"),
+        (lambda folder: np.savez(folder / "lists.npz", user=np.arange(2)), "damaged"),
+    ],
+)
+def test_missing_or_damaged_lists_are_one_line(tmp_path, damage, said):
+    damage(tmp_path)
+    with pytest.raises(UserError, match=said) as raised:
+        read_lists(tmp_path)
+    assert str(tmp_path / "lists.npz") in str(raised.value)

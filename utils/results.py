@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from utils.engine import ENGINES
@@ -23,7 +22,6 @@ from utils.errors import UserError, one_line
 from utils.files import read_json, sha256_of, sweep, written_whole
 from utils.locks import held
 from utils.metrics import METRICS
-from utils.npz import read_npz
 from utils.options import RunOptions
 from utils.results_table import NOT_APPLICABLE, as_text, fits, parse_table
 
@@ -139,29 +137,6 @@ def load(file: str | os.PathLike) -> pd.DataFrame:
             f"{', '.join(PUBLISHED_COLUMNS)}"
         )
     return _with_folders(parse_table(header, rows, f"{path}"), path.parent)
-
-
-def read_per_user(run_folder: str | os.PathLike) -> dict[str, np.ndarray]:
-    """The test users of a run, from its ``per_user.npz``.
-
-    Returns:
-        ``user``: int ``(n,)``, rows of the test matrix, users with at least one held-out item; and float
-        ``(n,)`` each: every metric of ``utils.metrics.METRICS``, ``nll`` and ``kl``.
-
-    Raises:
-        UserError: the file is missing or damaged.
-    """
-    path = Path(run_folder) / "per_user.npz"
-    try:
-        arrays = read_npz(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; the run there has not finished, or its files were removed") from None
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({one_line(error)}); remove the run's folder and run it again") from None
-    shapes = {array.shape for array in arrays.values()}
-    if "user" not in arrays or len(shapes) != 1 or len(next(iter(shapes))) != 1:
-        raise UserError(f"{path} is damaged (expected `user` and arrays of its length); run the run again")
-    return arrays
 
 
 def _state(results_dir: Path) -> dict[str, tuple[int, int, int]]:

@@ -1,0 +1,1 @@
+"""The report: every table and figure of the runs in one page, ``python -m experiments.report``."""

@@ -1,0 +1,60 @@
+"""The report of whatever runs exist: one page, its figures as SVG and PNG, its tables as CSV and LaTeX.
+
+python -m experiments.report                                          # results -> results/report/index.html
+python -m experiments.report --results DIR published.csv --dataset movielens --out DIR/report --open
+python -m experiments.report --only movielens-100k-time --out docs    # that figure's or table's files alone
+"""
+
+from __future__ import annotations
+
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.compare import add_results, of_dataset, read
+from experiments.equivalence import MARGIN
+from experiments.report.build import Source, sections
+from experiments.report.write import write_page, write_parts
+from utils.arguments import option, parser_for, real
+from utils.errors import UserError
+
+_WHAT, _HOW = "what is reported", "what comes out"
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """The options of the command, but for ``--results``, which takes several values."""
+
+    dataset: str | None = option(None, _WHAT, "this data set only (default: all)")
+    data_dir: str = option("data", _WHAT, "folder of the prepared data")
+    margin: float = option(MARGIN, _WHAT, "difference in NDCG@100 that would matter", real(above=0))
+    out: str | None = option(None, _HOW, "folder of the report (default: report beside the first of the results)")
+    only: str | None = option(None, _HOW, "write the files of this figure or table alone")
+    open: bool = option(False, _HOW, "show the page in a browser")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; see the module. Raises ``UserError`` on a wrong option or file."""
+    parser = parser_for(ReportOptions, "-m experiments.report", __doc__.split("\n\n")[0])
+    given = add_results(parser, default="results").parse_args(argv)
+    out = Path(given.out) if given.out else beside(given.results[0])
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is a file; expected a folder")
+    frames = of_dataset([read(path) for path in given.results], given.dataset)
+    source = Source(tuple(given.results), given.data_dir, given.margin, given.dataset)
+    found = sections(frames, source)
+    if given.only:
+        print("written: " + ", ".join(map(str, write_parts(found, out, given.only))))
+        return 0
+    page = write_page(found, source, out)
+    print(f"the report: {page}")
+    if given.open:
+        webbrowser.open(page.resolve().as_uri())
+    return 0
+
+
+def beside(results: str) -> Path:
+    """Where the report of ``results`` goes unless told otherwise: ``report`` in their folder."""
+    place = Path(results)
+    return (place if place.is_dir() else place.parent) / "report"

@@ -1,0 +1,163 @@
+"""The runs of a report by setting: those that differ in nothing but the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from experiments.comparison_text import framework_title
+from experiments.pairs import OPTIONS, Pair, Run, engine_of, number, reading_order, seed_of, str_or_number
+from experiments.published import is_blank
+from experiments.settings_text import setting
+from utils.deviations import PROFILES
+from utils.engine import ENGINES
+from utils.errors import UserError
+from utils.results import DIVERGED
+from utils.run_arrays import read_per_user
+
+#: What a run older than the profiles, or of another table, did without saying so.
+_DEFAULTS = {"profile": "paper", "deviations": "[]"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The runs of one framework with the same options and data.
+
+    Attributes:
+        options: by name (``OPTIONS``) and ``dl_frame``; "" where the table does not say.
+        runs: in the order of their seeds.
+    """
+
+    options: dict[str, Any]
+    runs: tuple[Run, ...]
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.options["model"]
+
+    @property
+    def framework(self) -> str:
+        """The framework as people write it; a model of another library has that library's, or ""."""
+        return framework_title(self.options)
+
+    @property
+    def by_seed(self) -> dict[Any, list[Run]]:
+        """The runs of each seed."""
+        found: dict[Any, list[Run]] = {}
+        for run in self.runs:
+            found.setdefault(seed_of(run), []).append(run)
+        return found
+
+    def values(self, name: str) -> np.ndarray:
+        """A column of the runs, float64 ``(runs,)``; NaN where the table does not say."""
+        return np.array([number(run.get(name)) for run in self.runs])
+
+    def words(self, varying: Sequence[str]) -> str:
+        """The setting in words, of the options ``varying`` those not at their default."""
+        return ", ".join(setting(self.options, varying))
+
+
+def known(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
+    """The runs that have a result, in reading order, and a line for each that has none or diverged.
+
+    The best weights of half a training compare with nothing.
+    """
+    kept, left_out = [], []
+    for run in runs:
+        if run.get("status") == DIVERGED or np.isnan(number(run.get("n100"))):
+            left_out.append(run)
+        else:
+            kept.append({**run, **{name: value for name, value in _DEFAULTS.items() if is_blank(run.get(name))}})
+    named = [run for run in left_out if run.get("run_id")]
+    notes = [
+        f"{run['run_id']} {'diverged' if run.get('status') == DIVERGED else 'has no NDCG@100'} and is left out."
+        for run in named
+    ]
+    if nameless := len(left_out) - len(named):
+        notes.append(f"{nameless} without NDCG@100 left out.")
+    return sorted(kept, key=reading_order), notes
+
+
+def settings_of(runs: Iterable[Run]) -> list[Setting]:
+    """``runs`` by setting, in reading order."""
+    groups: dict[tuple, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(tuple(_option(run, name) for name in (*OPTIONS, "dl_frame")), []).append(run)
+    found = [
+        Setting(
+            dict(zip((*OPTIONS, "dl_frame"), key, strict=True)),
+            tuple(sorted(group, key=lambda run: str_or_number(seed_of(run)))),
+        )
+        for key, group in groups.items()
+    ]
+    return sorted(found, key=lambda found: (reading_order({**found.options, "dl_frame": ""}), _place(found)))
+
+
+def contenders(settings: Sequence[Setting]) -> list[Setting]:
+    """The best setting of each framework and model, as the validation users say (the test users where they do not).
+
+    The study's profile computes otherwise than the paper and is taken only where nothing else ran.
+    """
+    places: dict[tuple, list[Setting]] = {}
+    for found in settings:
+        places.setdefault((found.model, found.options["dl_frame"]), []).append(found)
+    return [max(group, key=_merit) for group in places.values()]
+
+
+def best_run(found: Setting) -> Run:
+    """The run of a setting that was best on the validation users (on the test users where these are not known)."""
+    return max(found.runs, key=_score)
+
+
+def merit(found: Setting) -> float:
+    """The mean score of a setting on the validation users (on the test users where not all of these are known)."""
+    return float(np.mean(found.values("val_n100" if by_validation(found) else "n100")))
+
+
+def by_validation(found: Setting) -> bool:
+    """Whether the validation scores of all runs are known."""
+    return not np.isnan(found.values("val_n100")).any()
+
+
+def side_by_side(first: Setting, second: Setting) -> Pair | None:
+    """Two settings as a pair, by the seeds that both ran; None where there are none. First less second."""
+    sides = {"first": first.by_seed, "second": second.by_seed}
+    seeds = tuple(sorted(set(sides["first"]) & set(sides["second"]), key=str_or_number))
+    return Pair(first.options, seeds, sides) if seeds else None
+
+
+def user_values(found: Setting, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Each test user's figure, averaged over the runs: the users' rows, int ``(n,)``, and the means, float64 ``(n,)``.
+
+    Raises ``UserError`` where a run's ``per_user.npz`` is missing, damaged or lacks the figure, ``ValueError`` where
+    the runs have different users.
+    """
+    if not all(run.get("folder") for run in found.runs):
+        raise UserError("the runs' folders, which hold the figures of each user, are not beside the table")
+    stored = [read_per_user(run["folder"]) for run in found.runs]
+    users = stored[0]["user"]
+    if any(name not in each or not np.array_equal(users, each["user"]) for each in stored):
+        raise ValueError("its runs' per_user.npz are not of the same users and figures")
+    return users, np.mean([each[name].astype(np.float64) for each in stored], axis=0)
+
+
+def _option(run: Run, name: str) -> Any:
+    return "" if is_blank(run.get(name)) else run[name]
+
+
+def _place(found: Setting) -> int:
+    engine = engine_of(found.options)
+    return list(ENGINES).index(engine) if engine else len(ENGINES)
+
+
+def _merit(found: Setting) -> tuple[bool, float]:
+    return found.options["profile"] == next(iter(PROFILES)), merit(found)
+
+
+def _score(run: Run) -> float:
+    score = number(run.get("val_n100"))
+    return number(run["n100"]) if np.isnan(score) else score

@@ -1,0 +1,470 @@
+"""python -m experiments.report: what is on the page, that its numbers are SciPy's, and what missing data leave."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from data_prep import find_prepared
+from experiments import main_job
+from experiments.compare import read
+from experiments.pairs import distinct_runs
+from experiments.published import published
+from experiments.report import door
+from experiments.report.build import Source, sections
+from experiments.report.parts import ReportTable, latex_text
+from experiments.report.statistics import holm
+from experiments.report.tables import likelihood_table
+from report_runs import edit_metrics, write_full_run, write_grid
+from run_folders import published_row
+from utils.errors import UserError, guarded
+from utils.results import rebuild
+from utils.run_arrays import read_per_user
+
+ROOT = Path(__file__).resolve().parent.parent
+FIGURES = ("annealing", "time", "losses", "frameworks", "quintiles", "bands")
+
+
+def run_main(capsys, *argv):
+    code = guarded(door.main, [str(part) for part in argv])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def parts_of(results, data_dir):
+    """Every figure and table by name, the data set's name left out."""
+    found = sections([read(str(results))], Source((str(results),), str(data_dir)))
+    return {part.name.removeprefix("tastes-"): part for section in found for part in section.parts}
+
+
+def notes_of(part):
+    return " ".join(part.notes)
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory, data_dir):
+    return write_grid(tmp_path_factory.mktemp("grid"), data_dir)
+
+
+@pytest.fixture(scope="module")
+def page(grid, data_dir):
+    pytest.importorskip("matplotlib")
+    assert guarded(door.main, ["--results", str(grid), "--data_dir", str(data_dir)]) == 0
+    return grid / "report" / "index.html"
+
+
+class Outline(HTMLParser):
+    """The elements of a page: ids, links, tables by article, and whether every tag is closed in its order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.links, self.rows, self.article = [], [], [], {}, None
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag not in ("meta", "link", "input", "br"):
+            self.open.append(tag)
+        if "id" in attrs:
+            self.ids.append(attrs["id"])
+        self.article = attrs["id"] if tag == "article" else self.article
+        self.links += [attrs[name] for name in ("href", "src", "xlink:href") if name in attrs]
+        if tag == "tr":
+            self.rows[self.article] = self.rows.get(self.article, 0) + 1
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+# --- the page
+
+
+def test_the_page_has_every_part_with_its_command_and_runs(page, grid, data_dir):
+    text = page.read_text()
+    outline = Outline(text)
+    parts = parts_of(grid, data_dir)
+    assert len(set(outline.ids)) == len(outline.ids), "an id stands for one thing"
+    for part in parts.values():
+        assert part.name in outline.ids
+        assert f"--results {grid} --only {part.name} --data_dir {data_dir}" in text
+    assert outline.rows["runs"] == 1 + 8
+    for run in distinct_runs(read(str(grid))):
+        assert run["run_id"] in text
+    assert text.count("<svg") == 2 * len(FIGURES), "wide and narrow"
+
+
+def test_the_page_needs_nothing_but_itself_and_links_files_that_exist(page):
+    text = page.read_text()
+    outline = Outline(text)
+    assert not re.search(r"""(src|href|url)\s*[=(]\s*["']?(https?:)?//""", text)
+    for link in outline.links:
+        if link.startswith("#"):
+            assert link[1:] in outline.ids
+        elif link != "data:,":
+            assert (page.parent / link).is_file()
+
+
+def test_every_figure_is_there_as_svg_and_png(page):
+    folder = page.parent / "figures"
+    assert {path.name for path in folder.iterdir()} == {
+        f"tastes-{name}.{form}" for name in FIGURES for form in ("svg", "png")
+    }
+    for path in folder.glob("*.svg"):
+        assert ET.parse(path).getroot().tag.endswith("svg")
+    for path in folder.glob("*.png"):
+        assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_every_table_is_there_as_csv_with_all_digits_and_as_latex(page, grid):
+    folder = page.parent / "tables"
+    assert {path.stem for path in folder.glob("*.csv")} == {path.stem for path in folder.glob("*.tex")}
+    with open(folder / "runs.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    scores = {run["run_id"]: run["n100"] for run in distinct_runs(read(str(grid)))}
+    assert {row["run_id"]: float(row["n100"]) for row in rows} == scores
+    latex = (folder / "tastes-models.tex").read_text()
+    for piece in (r"\begin{tabular}", r"\toprule", r"\midrule", r"\bottomrule", r"\label{tab:tastes-models}"):
+        assert piece in latex
+    body = latex.split("\\midrule\n")[1].split("\\bottomrule")[0].strip().splitlines()
+    assert len({line.count(" & ") for line in body}) == 1
+    assert all(line.endswith(r"\\") for line in body)
+
+
+@pytest.mark.parametrize(
+    ("text", "latex"),
+    [
+        ("50 % & more_of #1", r"50 \% \& more\_of \#1"),
+        ("-.0051 (.002)", "$-$.0051 (.002)"),
+        ("vae - dae", "vae - dae"),
+        ("p <.001, β ± 5–6", r"p $<$.001, $\beta$ $\pm$ 5--6"),
+        ("-6e-7 to +2e-6", "$-$6e-7 to +2e-6"),
+        (r"a\b{c}", r"a\textbackslash{}b\{c\}"),
+    ],
+)
+def test_latex_prints_what_was_meant(text, latex):
+    assert latex_text(text) == latex
+
+
+def test_names_from_files_do_not_become_html(tmp_path, data_dir, capsys):
+    row = published_row(dataset="<script>alert(1)</script>")
+    with open(tmp_path / "study.csv", "w", newline="") as stream:
+        writer = csv.DictWriter(stream, row)
+        writer.writeheader()
+        writer.writerow(row)
+    assert run_main(capsys, "--results", tmp_path / "study.csv")[0] == 0
+    assert "<script>alert" not in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_the_same_runs_give_the_same_bytes(page, grid, data_dir, tmp_path, capsys):
+    assert run_main(capsys, "--results", grid, "--data_dir", data_dir, "--out", tmp_path)[0] == 0
+    for path in (path for path in page.parent.rglob("*") if path.is_file()):
+        assert (tmp_path / path.relative_to(page.parent)).read_bytes() == path.read_bytes()
+
+
+# --- the numbers
+
+
+def of_users(results, engine, model, name="n100"):
+    """Each user's figure, averaged over the seeds."""
+    folders = sorted((results / "runs").glob(f"tastes-{model}-*-{engine}-*"))
+    return np.mean([read_per_user(folder)[name].astype(np.float64) for folder in folders], axis=0)
+
+
+def test_models_are_compared_as_scipy_does_and_corrected_by_holm(grid, data_dir):
+    records = parts_of(grid, data_dir)["models"].records
+    assert len(records) == 6
+    (found,) = [row for row in records if (row["framework"], row["metric"]) == ("PyTorch", "Recall@20")]
+    vae, dae = (of_users(grid, "pytorch", model, "r20") for model in ("vae", "dae"))
+    assert found["difference"] == pytest.approx(vae.mean() - dae.mean(), abs=1e-7)
+    assert found["t_p"] == pytest.approx(stats.ttest_rel(vae, dae).pvalue)
+    assert found["wilcoxon_p"] == pytest.approx(stats.wilcoxon(vae, dae).pvalue)
+    assert found["error"] == pytest.approx(stats.sem(vae - dae))
+    for test in ("t", "wilcoxon"):
+        corrected = holm([row[f"{test}_p"] for row in records])
+        assert [row[f"{test}_holm"] for row in records] == pytest.approx(corrected.tolist())
+
+
+def test_frameworks_are_tested_for_equality_over_users_and_seeds(grid, data_dir):
+    found = parts_of(grid, data_dir)["frameworks-test"]
+    assert [row["users_p"] < 0.05 and row["seeds_p"] < 0.05 for row in found.records] == [True, True]
+    apart = of_users(grid, "pytorch", "vae") - of_users(grid, "mxnet", "vae")
+    (row,) = [row for row in found.records if row["setting"].startswith("vae")]
+    above = stats.ttest_1samp(apart, -0.003, alternative="greater").pvalue
+    below = stats.ttest_1samp(apart, 0.003, alternative="less").pvalue
+    assert row["users_p"] == pytest.approx(max(above, below))
+
+
+def test_quintiles_are_of_the_fold_in_and_tested_as_scipy_does(grid, data_dir):
+    found = parts_of(grid, data_dir)["quintiles"].content["MXNet"]
+    data = find_prepared(data_dir, "tastes")
+    users = np.flatnonzero(np.diff(data.test_held_out.indptr))
+    activity = np.diff(data.test_fold_in.indptr)[users]
+    last = np.argsort(activity, kind="stable")[-found[-1].n :]
+    vae, dae = (of_users(grid, "mxnet", model)[last] for model in ("vae", "dae"))
+    assert found[-1].p == pytest.approx(stats.ttest_rel(vae, dae).pvalue)
+    assert sum(one.n for one in found) == len(users)
+
+
+def test_spread_over_seeds_is_their_standard_deviation(grid, data_dir):
+    table = parts_of(grid, data_dir)["seeds"]
+    runs = [run for run in distinct_runs(read(str(grid))) if (run["model"], run["dl_frame"]) == ("vae", "Mxnet")]
+    (row,) = [row for row in table.records if (row["model"], row["framework"]) == ("vae", "MXNet")]
+    assert (row["seeds"], row["seed_list"]) == (2, "1, 2")
+    assert row["n100_sd"] == pytest.approx(np.std([run["n100"] for run in runs], ddof=1))
+
+
+def test_the_best_is_chosen_on_the_validation_users(tmp_path, data_dir):
+    poor = write_full_run(tmp_path, data_dir, seed=1)
+    edit_metrics(write_full_run(tmp_path, data_dir, seed=1, lr=0.002), n100=0.99)  # on the test users, by luck
+    text = (poor / "metrics.json").read_text()
+    (poor / "metrics.json").write_text(re.sub(r'("validation": \{[^}]*"n100": )[\d.]+', r"\g<1>0.9", text))
+    (row,) = parts_of(tmp_path, data_dir)["best"].records
+    assert row["run_id"] == poor.name
+
+
+def test_published_figures_stand_beside_ours(tmp_path, data_dir):
+    figures = published()
+    write_full_run(tmp_path, data_dir, dataset="movielens")
+    records = parts_of(tmp_path, data_dir)["best"].records
+    assert [row["source"] for row in records[:2]] == ["ours", "recotour2020"]
+    assert max(row["n100"] for row in records if row["source"] == "liang2018") == 0.426
+    assert len(figures) > len(records)
+
+
+def test_likelihoods_stand_beside_the_papers_table(tmp_path, data_dir):
+    write_full_run(tmp_path, data_dir, dataset="movielens")
+    runs = distinct_runs(read(str(tmp_path)))
+    alone = likelihood_table(runs, published(), "l")
+    assert (alone.records, alone.notes) == ([], ["All runs are of the multinomial likelihood."])
+    both = likelihood_table([*runs, {**runs[0], "model": "gaussian-vae", "run_id": "g"}], published(), "l").records
+    assert [(row["likelihood"], row["source"]) for row in both[:2]] == [("gaussian", "ours"), ("multinomial", "ours")]
+    assert {(row["likelihood"], row["n100"]) for row in both[2:]} == {
+        ("multinomial", 0.426), ("gaussian", 0.415), ("logistic", 0.419),
+    }  # fmt: skip
+
+
+# --- what is missing leaves a note
+
+
+def drawn(results, data_dir):
+    """Every part, after all figures that have something to show were drawn (not rendered, which takes long)."""
+    parts = parts_of(results, data_dir)
+    pytest.importorskip("matplotlib")
+    from experiments.plot_style import style
+    from experiments.report.drawings import DRAWINGS
+
+    for part in parts.values():
+        if not isinstance(part, ReportTable) and part.content:
+            for narrow in (False, True):
+                with style():
+                    assert DRAWINGS[part.drawing](part.content, narrow).axes
+    return parts
+
+
+def test_a_table_of_one_run_without_its_folder(tmp_path, data_dir, capsys):
+    write_full_run(tmp_path / "whole", data_dir)
+    (tmp_path / "all_results.csv").write_bytes(rebuild(tmp_path / "whole").read_bytes())
+    assert run_main(capsys, "--results", tmp_path, "--data_dir", data_dir)[0] == 0
+    text = (tmp_path / "report" / "index.html").read_text()
+    Outline(text)
+    parts = drawn(tmp_path, data_dir)
+    assert all(note in text for part in parts.values() for note in part.notes)
+    assert "has no history to draw" in notes_of(parts["time"])
+    assert "has a history" in notes_of(parts["annealing"])
+    assert "lists.npz" in notes_of(parts["bands"])
+    assert "both frameworks" in notes_of(parts["frameworks"])
+    assert "one seed" in notes_of(parts["seeds"])
+    assert "a vae and a dae" in notes_of(parts["quintiles"])
+    assert parts["losses"].content, "what is known is drawn"
+
+
+def test_one_framework_only(tmp_path, data_dir):
+    parts = drawn(write_grid(tmp_path, data_dir, seeds=(1,), engines=("mxnet",)), data_dir)
+    assert "No setting was run by both frameworks" in notes_of(parts["frameworks"])
+    assert list(parts["quintiles"].content) == ["MXNet"]
+    assert len(parts["models"].records) == 3
+
+
+def test_a_run_without_history_figures_or_lists(tmp_path, data_dir):
+    write_grid(tmp_path, data_dir, seeds=(1,))
+    for name, engine in (("history.csv", "mxnet"), ("per_user.npz", "mxnet"), ("lists.npz", "mxnet")):
+        for path in (tmp_path / "runs").glob(f"*{engine}*/{name}"):
+            path.unlink()
+    (next((tmp_path / "runs").glob("*vae*pytorch*")) / "lists.npz").write_bytes(b"PK\x03\x04 cut off")
+    (next((tmp_path / "runs").glob("*dae*pytorch*")) / "history.csv").write_text("epoch\n1\n")
+    parts = drawn(tmp_path, data_dir)
+    assert notes_of(parts["time"]).count("has no history") == 3
+    assert "Nothing is known over users" in notes_of(parts["frameworks-test"])
+    assert "no paired error" in notes_of(parts["frameworks"])
+    assert "MXNet" in notes_of(parts["quintiles"])
+    assert "per_user.npz" in notes_of(parts["models"])
+    assert "damaged" in notes_of(parts["bands"])
+    assert [row["model"] for row in parts["beyond"].records] == ["dae"]
+
+
+def test_one_user_in_a_quintile(tmp_path, data_dir):
+    write_grid(tmp_path, data_dir, seeds=(1,))
+    for path in (tmp_path / "runs").glob("*/per_user.npz"):
+        with np.load(path) as stored:
+            few = {name: stored[name][:6] for name in stored.files}
+        np.savez(path, **few)
+    parts = drawn(tmp_path, data_dir)
+    assert "PyTorch: one user in quintile 2, 3, 4, 5: no error, no test." in parts["quintiles"].notes
+    for path in (tmp_path / "runs").glob("*/per_user.npz"):
+        with np.load(path) as stored:
+            few = {name: stored[name][:1] for name in stored.files}
+        np.savez(path, **few)
+    parts = drawn(tmp_path, data_dir)
+    assert "PyTorch: 4 of the quintiles have no user." in parts["quintiles"].notes
+
+
+def test_data_that_are_gone_or_others(tmp_path, data_dir):
+    folder = write_full_run(tmp_path, data_dir)
+    write_full_run(tmp_path, data_dir, model="dae")
+    parts = drawn(tmp_path, tmp_path / "nowhere")
+    for name in ("data-sets", "quintiles", "beyond"):
+        assert "the prepared data" in notes_of(parts[name])
+    with np.load(folder / "lists.npz") as stored:
+        np.savez(folder / "lists.npz", user=stored["user"], items=stored["items"] + 1000)
+    assert "not of these data" in notes_of(drawn(tmp_path, data_dir)["beyond"])
+
+
+def test_a_run_without_a_score_is_named_and_left_out(tmp_path, data_dir):
+    write_full_run(tmp_path, data_dir)
+    diverged = write_full_run(tmp_path, data_dir, seed=2)
+    edit_metrics(diverged, n100=None)
+    found = sections([read(str(tmp_path))], Source((str(tmp_path),), str(data_dir)))
+    assert found[0].findings == [f"{diverged.name} has no NDCG@100 and is left out."]
+    assert len(drawn(tmp_path, data_dir)["runs"].records) == 1
+
+
+def test_the_studys_own_table(data_dir):
+    parts = drawn(ROOT / "results" / "published.csv", data_dir)
+    assert {point.x for point in parts["amazon-widths"].content["vae"]} >= {100, 200, 300}
+    assert "figures of each user" in notes_of(parts["amazon-models"])
+    assert {row["source"] for row in parts["best"].records} >= {"liang2018", "recotour2020", "steck2019"}
+
+
+def test_without_matplotlib_there_is_a_page_with_notes(tmp_path, data_dir, capsys, monkeypatch):
+    write_grid(tmp_path, data_dir, seeds=(1,))
+    ours = ("experiments.annealing_figure", "experiments.plot_style", "experiments.report.drawn",
+            "experiments.report.drawings")  # fmt: skip
+    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib" or name in ours]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr(importlib.import_module("experiments.report"), "drawn", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, _, err = run_main(capsys, "--results", tmp_path, "--data_dir", data_dir)
+    assert code == 0
+    assert err.startswith("no figures in the report: matplotlib is not installed")
+    assert len(err.splitlines()) == 1
+    text = (tmp_path / "report" / "index.html").read_text()
+    assert text.count("No figure: matplotlib is not installed") == len(FIGURES)
+    assert "Models against each other" in text
+    code, _, err = run_main(capsys, "--results", tmp_path, "--data_dir", data_dir, "--only", "tastes-time")
+    assert (code, len(err.splitlines())) == (2, 1)
+
+
+# --- the door
+
+
+def test_only_one_part_is_written_where_it_is_asked_for(grid, data_dir, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    for name, files in (
+        ("tastes-time", ["figures/tastes-time.png", "figures/tastes-time.svg"]),
+        ("runs", ["tables/runs.csv", "tables/runs.tex"]),
+    ):  # fmt: skip
+        out = tmp_path / name
+        code, _, _ = run_main(capsys, "--results", grid, "--data_dir", data_dir, "--only", name, "--out", out)
+        assert code == 0
+        assert sorted(str(path.relative_to(out)) for path in out.rglob("*.*")) == files
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--results", "nosuch"], "nosuch"),
+        (["--dataset", "netflix"], "--dataset netflix is not in the results; they hold tastes"),
+        (["--only", "nosuch"], "--only nosuch is no figure or table of this report; expected one of best,"),
+        (["--only", "tastes-likelihoods"], "has nothing to show: All runs are of the multinomial likelihood."),
+        (["--margin", "0"], "expected a number, above 0"),
+        (["--out", "{file}"], "is a file; expected a folder"),
+    ],
+)
+def test_bad_input_is_one_line(grid, data_dir, tmp_path, capsys, argv, expected):
+    (tmp_path / "file").write_text("")
+    argv = [part.format(file=tmp_path / "file") for part in argv]
+    argv += [] if "--results" in argv else ["--results", grid]
+    code, _, err = run_main(capsys, *argv, "--data_dir", data_dir)
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert expected in err
+
+
+def test_open_shows_the_page(grid, data_dir, tmp_path, capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr(door.webbrowser, "open", shown.append)
+    monkeypatch.setattr(door, "write_page", lambda found, source, out: out / "index.html")
+    assert run_main(capsys, "--results", grid, "--data_dir", data_dir, "--out", tmp_path, "--open")[0] == 0
+    assert shown == [(tmp_path / "index.html").resolve().as_uri()]
+
+
+def test_the_command_runs_as_a_process(grid):
+    command = [sys.executable, "-m", "experiments.report", "--results", str(grid), "--only", "nosuch"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: --only nosuch")
+
+
+def test_the_main_job_ends_with_the_report_and_survives_its_failure(monkeypatch, capsys):
+    class Settled:
+        class options:  # noqa: N801
+            log_dir, data_dir = "r", "d"
+
+    given = []
+    monkeypatch.setattr(main_job.report, "main", given.append)
+    main_job._report(Settled)
+    assert given == [["--results", "r", "--data_dir", "d"]]
+
+    def fails(argv):
+        raise UserError("Jinja2 is not installed")
+
+    monkeypatch.setattr(main_job.report, "main", fails)
+    main_job._report(Settled)
+    assert capsys.readouterr().err == "no report: Jinja2 is not installed\n"
+
+
+def test_the_command_of_a_part_says_whatever_is_not_the_default():
+    assert Source(("results",), "data").command("runs") == "python -m experiments.report --results results --only runs"
+    given = Source(("a b", "c"), "d", 0.01, "x").command("x-time")
+    assert given.endswith("--results 'a b' c --only x-time --data_dir d --dataset x --margin 0.01")
+
+
+def test_every_table_shows_something_of_each_record(grid, data_dir):
+    for part in parts_of(grid, data_dir).values():
+        if isinstance(part, ReportTable) and part.records:
+            assert all(any(column.show(record) not in ("", "-") for column in part.shown) for record in part.records)
+
+
+def test_a_run_that_diverged_is_named_and_left_out_whatever_it_scored_before(tmp_path, data_dir):
+    write_full_run(tmp_path, data_dir)
+    diverged = write_full_run(tmp_path, data_dir, seed=2)
+    record = json.loads((diverged / "metrics.json").read_text())
+    (diverged / "metrics.json").write_text(json.dumps(record | {"status": "diverged"}))
+    found = sections([read(str(tmp_path))], Source((str(tmp_path),), str(data_dir)))
+    assert found[0].findings == [f"{diverged.name} diverged and is left out."]
