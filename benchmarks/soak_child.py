@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import data_prep.pipeline
+import experiments.report.door
 import experiments.run
 from experiments.records import RunFolder
 from experiments.training import Training
@@ -28,7 +29,7 @@ from utils.errors import guarded
 
 #: What a child can be doing, in the order of the byte that says so.
 DOINGS = ("starting", "training", "evaluating", "saving the state", "writing results", "rebuilding the csv",
-          "preparing data")  # fmt: skip
+          "preparing data", "writing the report")  # fmt: skip
 _MARKED = (  # whose function, its name, what it does
     (Training, "_epoch", "training"),
     (Training, "_evaluate_epoch", "evaluating"),
@@ -38,6 +39,7 @@ _MARKED = (  # whose function, its name, what it does
     (RunFolder, "finish", "writing results"),
     (experiments.run, "rebuild", "rebuilding the csv"),
     (data_prep.pipeline, "alone_in", "preparing data"),
+    (experiments.report.door, "write_page", "writing the report"),
 )
 _FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.listdir", "shutil.rmtree"}
 

@@ -26,6 +26,7 @@ from benchmarks.children import report
 from benchmarks.soak_child import Doing, End, run_child
 from data_prep import DataOptions, load_prepared, prepare
 from experiments import run as runs
+from experiments.report import door as report_door
 from utils.arguments import as_argv
 from utils.engine import load_engine
 from utils.errors import UserError
@@ -72,7 +73,9 @@ class Soak:
     def go(self, kills: int, grid_kills: int) -> None:
         """Rounds of each kind in turn until there were ``kills``, the last ``grid_kills`` of them in a grid."""
         run = self.run_round
-        rounds: tuple[Callable[[], None], ...] = (run, run, self.prepare_round, run, run, run, self.table_round)
+        rounds: tuple[Callable[[], None], ...] = (
+            run, run, self.prepare_round, run, run, run, self.table_round, self.report_round,
+        )  # fmt: skip
         while self.kills.total() < kills - grid_kills:
             rounds[self.rounds.total() % len(rounds)]()
         if grid_kills:
@@ -164,6 +167,24 @@ class Soak:
 
     def _rebuild(self, place: Path) -> None:
         runs.rebuild(place)
+
+    # The report
+
+    def report_round(self) -> None:
+        """A report whose writing is killed again and again is that of an undisturbed one, file by file."""
+        place = self._place("report")
+        results = self.folder / f"run{self._last_run}" / "straight"
+
+        def work(out: str) -> Callable[[], int]:
+            words = ("--results", results, "--data_dir", self.data_dir, "--out", place / out)
+            return lambda: report_door.main(list(map(str, words)))
+
+        straight = self._undisturbed(work("straight"))
+        self._kill_until_done(work("killed"), straight)
+        one, other = (_contents(place / out) for out in ("straight", "killed"))
+        if one != other:
+            self._note(f"{place / 'killed'} differs in {sorted(name for name, _ in one.items() ^ other.items())}")
+        self.rounds["reports"] += 1
 
     # Grids
 
@@ -264,6 +285,10 @@ def _write_ratings(path: Path) -> None:
     random_ = np.random.default_rng(0)
     lines = [f"{user},{item}" for user in range(200) for item in random_.choice(20, 8, replace=False) * 2 + user % 2]
     path.write_text("user,item\n" + "\n".join(lines) + "\n")
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def _history(run: Path) -> list[dict[str, str]]:

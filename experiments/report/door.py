@@ -7,17 +7,21 @@ python -m experiments.report --only movielens-100k-time --out docs    # that fig
 
 from __future__ import annotations
 
+import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.compare import add_results, of_dataset, read
 from experiments.equivalence import MARGIN
 from experiments.report.build import Source, sections
-from experiments.report.write import write_page, write_parts
+from experiments.report.write import FIGURES, TABLES, write_page, write_parts
 from utils.arguments import option, parser_for, real
 from utils.errors import UserError
+from utils.files import sweep
+from utils.locks import held
 
 _WHAT, _HOW = "what is reported", "what comes out"
 
@@ -44,14 +48,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     frames = of_dataset([read(path) for path in given.results], given.dataset)
     source = Source(tuple(given.results), given.data_dir, given.margin, given.dataset)
     found = sections(frames, source)
-    if given.only:
-        print("written: " + ", ".join(map(str, write_parts(found, out, given.only))))
-        return 0
-    page = write_page(found, source, out)
+    with _alone_in(out):
+        if given.only:
+            print("written: " + ", ".join(map(str, write_parts(found, out, given.only))))
+            return 0
+        page = write_page(found, source, out)
     print(f"the report: {page}")
     if given.open:
         webbrowser.open(page.resolve().as_uri())
     return 0
+
+
+@contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """One process at a time writes to ``out``; what a killed one left half-written is removed first."""
+    waiting = "waiting for {}, which writes to {}".format
+    with held(out / ".report.lock", lambda who: print(waiting(who, out), file=sys.stderr)) as locked:
+        if locked:
+            for folder in (out, out / FIGURES, out / TABLES):
+                sweep(folder)
+        yield
 
 
 def beside(results: str) -> Path:
