@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from experiments.pairs import OPTIONS, Pair, Run, engine_of, error_and_p, reading_order, seed_of, user_differences
+from experiments.pairs import (
+    OPTIONS,
+    Pair,
+    Run,
+    engine_of,
+    error_and_p,
+    reading_order,
+    seed_of,
+    user_differences,
+    with_profile,
+)
 from experiments.published import is_blank
 from experiments.settings_text import option_text, shared_and_varying
 from utils.deviations import DEVIATIONS, PROFILES, deviations_of
@@ -74,12 +84,11 @@ class Effect:
 
 def usable(runs: Iterable[Run]) -> list[Run]:
     """The runs of this project's own vae, in reading order; what is not known of an older run has its default."""
-    defaults = {"profile": "paper", "deviations": "[]"}
     known = []
     for run in runs:
         if engine_of(run) is None or run["model"] != "vae" or not run.get("run_id") or run.get("status") == DIVERGED:
             continue
-        known.append({**run, **{name: value for name, value in defaults.items() if is_blank(run.get(name))}})
+        known.append(with_profile(run))
     return sorted(known, key=reading_order)
 
 

@@ -129,6 +129,12 @@ def distinct_runs(frames: pd.DataFrame | Iterable[pd.DataFrame]) -> list[Run]:
     return runs
 
 
+def with_profile(run: Run) -> Run:
+    """``run`` with the profile that tables older than the profiles, or of others, do not tell: the paper's."""
+    defaults = {"profile": "paper", "deviations": "[]"}
+    return {**run, **{name: value for name, value in defaults.items() if is_blank(run.get(name))}}
+
+
 def _columns() -> list[str]:
     of_engines = [f"{name}_{engine}{end}" for name in (*FIGURES, *ABOUT) for engine in ENGINES for end in ("", "_sd")]
     of_both = [f"{name}_{what}" for name in FIGURES for what in ("diff", "diff_se", "p")]

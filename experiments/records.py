@@ -17,7 +17,7 @@ from utils.errors import UserError, one_line
 from utils.files import TEMPORARY, json_text, read_json, sha256_of, sweep, write_json, write_text, written_whole
 from utils.locks import held, holder
 from utils.npz import save_npz
-from utils.weights import load_arrays, save_arrays
+from utils.weights import load_arrays, peek_record, save_arrays
 
 BEST_WEIGHTS = "best.safetensors"  # kept with --save_results
 STATE = "state.safetensors"
@@ -124,11 +124,11 @@ class RunFolder:
 
     def threads_before(self) -> int | None:
         """The CPU threads that the interrupted run had, which it keeps: with others it would end otherwise, in the last
-        digits. None where there is no sound state.
+        digits. None where there is no state, or one that cannot be read.
         """
         try:
-            threads = load_arrays(self.path / STATE)[1].get("threads")
-        except (OSError, UserError, AttributeError):
+            threads = peek_record(self.path / STATE).get("threads")
+        except (OSError, UserError):
             return None
         return threads if isinstance(threads, int) else None
 

@@ -185,8 +185,9 @@ class Training:
         check_loss(evaluation.loss(1.0), row["epoch"], None, self.schedule.lr, self.position.beta)
         values = per_user(evaluation.ranked, self.held_out)
         means = {name: mean_and_error(values[name]) for name in METRICS}
+        losses_now = self.losses(evaluation, self.position.beta)
         row |= {
-            **{f"val_{name}": value for name, value in self.losses(evaluation, self.position.beta).items()},
+            **{f"val_{name}": value for name, value in losses_now.items()},
             "val_n100": means["n100"][0], "val_n100_se": means["n100"][1],
             "val_r20": means["r20"][0], "val_r50": means["r50"][0],
         }  # fmt: skip
@@ -196,7 +197,7 @@ class Training:
             self.best_weights = self.trainer.weights()
             self.position.best = {
                 "epoch": row["epoch"], "updates": self.position.updates, "beta": self.position.beta,
-                "validation": self.losses(evaluation, self.position.beta) | {name: means[name][0] for name in METRICS},
+                "validation": losses_now | {name: means[name][0] for name in METRICS},
             }  # fmt: skip
         if self.options.lr_scheduler:
             self.schedule.update(score)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before a framework reads it; more would only slow small data down
 
@@ -34,6 +36,31 @@ def engine(request):
 def package(engine):
     """The package of each engine in turn."""
     return load_engine(engine)
+
+
+@pytest.fixture(scope="session")
+def both():
+    """Both engines' packages by name; skipped, with the reason, where one cannot run."""
+    for name in ENGINES:
+        if reason := engine_obstacle(name):
+            pytest.skip(reason)
+    return {name: load_engine(name) for name in ENGINES}
+
+
+@contextlib.contextmanager
+def interrupted_at(package, step):
+    """Ctrl-C at the ``step``-th training step in the block; yields the steps begun, a list that grows."""
+    steps, train_step = [], package.Trainer.train_step
+
+    def interrupted(self, *arguments):
+        steps.append(1)
+        if len(steps) == step:
+            os.kill(os.getpid(), signal.SIGINT)
+        return train_step(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(package.Trainer, "train_step", interrupted)
+        yield steps
 
 
 def two_tastes(n_users=400, n_items=60, clicks=12, seed=0) -> csr_matrix:

@@ -2,13 +2,11 @@
 
 import dataclasses
 import json
-import os
-import signal
 
 import numpy as np
 import pytest
 
-from conftest import metrics_of, random_clicks
+from conftest import interrupted_at, metrics_of, random_clicks
 from experiments import parity
 from experiments import run as runs
 from experiments.deviations import DeviantTraining, FallingPlateau
@@ -22,7 +20,7 @@ from utils.arguments import as_argv, parsed, parser_for
 from utils.batches import Batch, plain_batch, training_batches
 from utils.deviant_draws import with_evaluation_noise
 from utils.deviations import DEVIATIONS, PROFILES, deviations_of
-from utils.engine import ENGINES, Evaluation, engine_obstacle, load_engine
+from utils.engine import Evaluation, engine_obstacle, load_engine
 from utils.errors import UserError, guarded
 from utils.options import RunOptions
 from utils.randomness import draw_weights
@@ -46,14 +44,6 @@ def trained(package, options, n_epochs=1, n_users=120):
         for batch in training_batches(clicks, options, epoch):
             trainer.train_step(batch, 0.2, 0.01)
     return trainer, clicks
-
-
-@pytest.fixture(scope="module")
-def both():
-    for name in ENGINES:
-        if reason := engine_obstacle(name):
-            pytest.skip(reason)
-    return {name: load_engine(name) for name in ENGINES}
 
 
 # What is in force
@@ -484,25 +474,13 @@ def test_a_run_says_what_was_in_force(engine, options):
 
 
 @pytest.mark.parametrize("stop_at", [7, 18])
-def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(
-    engine, package, options, tmp_path, monkeypatch, stop_at
-):
+def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(engine, package, options, tmp_path, stop_at):
     options = dataclasses.replace(
         options, profile="recotour2020", weight_decay=0.001, lr_scheduler=True, lr_patience=1, eval_every=2
     )
     straight = runs.run(engine, dataclasses.replace(options, log_dir=str(tmp_path / "straight")))
-    steps, train_step = [], package.Trainer.train_step
-
-    def interrupted(self, *arguments):
-        steps.append(1)
-        if len(steps) == stop_at:
-            os.kill(os.getpid(), signal.SIGINT)
-        return train_step(self, *arguments)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(package.Trainer, "train_step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            runs.run(engine, options)
+    with interrupted_at(package, stop_at), pytest.raises(KeyboardInterrupt):
+        runs.run(engine, options)
     folder = runs.run(engine, options)
     for name in ("metrics.json", "per_user.npz", "best.safetensors"):
         assert (folder / name).read_bytes() == (straight / name).read_bytes(), name

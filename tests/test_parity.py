@@ -15,7 +15,7 @@ from experiments.lockstep import apart, lists_apart
 from experiments.parity import BOUNDS
 from test_engines import oracle_pass
 from utils.batches import training_batches
-from utils.engine import ENGINES, engine_obstacle, load_engine
+from utils.engine import ENGINES
 from utils.models import MODELS
 from utils.options import RunOptions
 from utils.schedules import beta_at
@@ -77,15 +77,6 @@ def test_fifty_adam_steps_end_where_the_oracle_does(package, model, weight_decay
     assert nll + beta * kl == pytest.approx(wanted.nll + beta * wanted.kl, rel=bounds.last_loss)
     for name, array in trainer.weights().items():
         assert apart(array, weights[name]) < bounds.last_weight, name
-
-
-@pytest.fixture(scope="module")
-def both():
-    """Both engines' packages; skipped, with the reason, where one cannot run."""
-    for name in ENGINES:
-        if reason := engine_obstacle(name):
-            pytest.skip(reason)
-    return {name: load_engine(name) for name in ENGINES}
 
 
 @pytest.mark.parametrize("precision", BOUNDS)

@@ -84,8 +84,6 @@ def test_mixed_precision_trains_nearly_as_float32_and_is_evaluated_in_it(model):
     np.testing.assert_allclose(mixed[2], plain[2], rtol=2**-8)  # that of a bfloat16's eight bits
     for name, array in plain[3].items():
         assert np.abs(mixed[3][name] - array).max() < 2 * 4 * 0.001 + 1e-6, name  # Adam moves lr a step at the most
-    moved = {name: np.abs(array).mean() for name, array in mixed[3].items()}
-    assert all(np.isfinite(value) for value in moved.values())
 
 
 def test_mixed_precision_is_refused_by_the_engine_without_it(options):

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import metrics_of, two_tastes
+from conftest import interrupted_at, metrics_of, two_tastes
 from data_prep import find_prepared
 from experiments import run as runs
 from experiments.training import Training
@@ -106,24 +104,15 @@ def test_a_finished_run_is_not_run_again(engine, options, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("stop_at", [1, 6, 13])
-def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(
-    engine, package, options, tmp_path, monkeypatch, stop_at
-):
+def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(engine, package, options, tmp_path, stop_at):
     """Ctrl-C in the middle of an epoch; every switch on that has a memory."""
     options = dataclasses.replace(options, lr_scheduler=True, lr_patience=0, weight_decay=0.01, dropout_dec=(0.1, 0.1))
     straight = runs.run(engine, dataclasses.replace(options, log_dir=str(tmp_path / "straight")))
-    steps, train_step = [], package.Trainer.train_step
-
-    def interrupted(self, *arguments):
-        steps.append(1)
-        if len(steps) == stop_at:
-            os.kill(os.getpid(), signal.SIGINT)
-        return train_step(self, *arguments)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(package.Trainer, "train_step", interrupted)
-        with pytest.raises(KeyboardInterrupt, match="the same command goes on from there"):
-            runs.run(engine, options)
+    with (
+        interrupted_at(package, stop_at) as steps,
+        pytest.raises(KeyboardInterrupt, match="the same command goes on from there"),
+    ):
+        runs.run(engine, options)
     assert len(steps) == stop_at
     folder = runs.run(engine, options)
     assert not (folder / "state.safetensors").exists()

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -56,20 +57,43 @@ def load_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[st
 
     Raises ``UserError`` when the file is not such a file or is damaged, ``OSError`` when it cannot be opened.
     """
+    with _opened(path) as stored:
+        record, is_signed = _record_in(stored)
+        arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a mapping)
+        if is_signed and record.pop(_CHECKSUM) != _checksum(arrays, record):
+            raise ValueError("its checksum differs")
+    return arrays, record
+
+
+def peek_record(path: str | os.PathLike) -> dict[str, Any]:
+    """The record of a file written by :func:`save_arrays`, its checksum not compared: no array is read.
+
+    Raises as :func:`load_arrays` does.
+    """
+    with _opened(path) as stored:
+        return _record_in(stored)[0]
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[Any]:
+    """The file open in the block, where whatever shows that it is damaged becomes a ``UserError``."""
     with open(path, "rb"):
         pass  # a missing file is an OSError with its name, whatever safetensors would make of it
     try:
         with safe_open(path, framework="numpy") as stored:
-            header = stored.metadata() or {}
-            record = json.loads(header[_UNSIGNED] if _UNSIGNED in header else header[_RECORD])
-            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a mapping)
-        if not isinstance(record, dict):
-            raise ValueError("its record is no JSON object")
-        if _UNSIGNED not in header and record.pop(_CHECKSUM) != _checksum(arrays, record):
-            raise ValueError("its checksum differs")
+            yield stored
     except (SafetensorError, KeyError, ValueError, RecursionError, AttributeError, TypeError) as error:
         raise UserError(f"{path} is not a weights file of this project or is damaged ({error})") from error
-    return arrays, record
+
+
+def _record_in(stored: Any) -> tuple[dict[str, Any], bool]:
+    """The record of an open file, and whether a checksum is in it."""
+    header = stored.metadata() or {}
+    is_signed = _UNSIGNED not in header
+    record = json.loads(header[_RECORD if is_signed else _UNSIGNED])
+    if not isinstance(record, dict):
+        raise ValueError("its record is no JSON object")
+    return record, is_signed
 
 
 def check_shapes(weights: Mapping[str, np.ndarray], wanted: Mapping[str, tuple[int, ...]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from experiments.comparison_text import framework_title
-from experiments.pairs import OPTIONS, Pair, Run, engine_of, number, reading_order, seed_of, str_or_number
+from experiments.pairs import OPTIONS, Pair, Run, engine_of, number, reading_order, seed_of, str_or_number, with_profile
 from experiments.published import is_blank
 from experiments.settings_text import setting
 from utils.deviations import PROFILES
@@ -17,9 +17,6 @@ from utils.engine import ENGINES
 from utils.errors import UserError
 from utils.results import DIVERGED
 from utils.run_arrays import read_per_user
-
-#: What a run older than the profiles, or of another table, did without saying so.
-_DEFAULTS = {"profile": "paper", "deviations": "[]"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ def known(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
         if run.get("status") == DIVERGED or np.isnan(number(run.get("n100"))):
             left_out.append(run)
         else:
-            kept.append({**run, **{name: value for name, value in _DEFAULTS.items() if is_blank(run.get(name))}})
+            kept.append(with_profile(run))
     named = [run for run in left_out if run.get("run_id")]
     notes = [
         f"{run['run_id']} {'diverged' if run.get('status') == DIVERGED else 'has no NDCG@100'} and is left out."
