@@ -4,20 +4,22 @@
     python -m experiments.discrepancy --results DIR --dataset movielens-100k --out DIR/discrepancy
 
 Prints the tables, and writes to the folder ``--out``: ``discrepancy.md``, where only what stands between the markers
-of each table is replaced; ``discrepancy.csv``, the results of every run used; ``figures/annealing.svg`` and ``.png``.
+of each table and figure is replaced; ``discrepancy.csv``, the results of every run used; the figures
+``figures/costs`` and ``figures/annealing``, each as ``.svg`` and ``.png``.
 """
 
 from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.annealing import Curve, annealing_curves, annealing_table, best_in_words, curves_of
 from experiments.compare import add_results, of_dataset, read
-from experiments.discrepancy_runs import annealed_to_one, core, effects, usable
+from experiments.costs import costs_in_words
+from experiments.discrepancy_runs import Effect, annealed_to_one, core, effects, usable
 from experiments.discrepancy_tables import core_table, effects_table, gap_table, original_table
 from experiments.equivalence import MARGIN
 from experiments.pairs import Run, distinct_runs, reading_order
@@ -29,9 +31,14 @@ from utils.errors import UserError, guarded
 from utils.files import write_text, written_whole
 from utils.results import COLUMNS, cells
 
-DOCUMENT, RESULTS, FIGURE = "discrepancy.md", "discrepancy.csv", "figures/annealing"
+DOCUMENT, RESULTS = "discrepancy.md", "discrepancy.csv"
+COSTS, ANNEALING = "figures/costs", "figures/annealing"  # without their endings
 NO_MATPLOTLIB = "matplotlib is not installed, so no figure: pip install -c constraints.txt -e '.[report]'"
-FIGURE_PLACE = "figure: annealing"
+NOTHING_TO_DRAW = {
+    COSTS: "no figure of costs: no finished run with a single deviation and its partner without",
+    ANNEALING: "no figure of annealing: no finished run annealed to 1 (grid annealing_to_one)",
+}
+NO_FIGURE = "No figure: nothing to draw, or matplotlib not installed."
 _WHAT, _HOW = "what is told", "what comes out"
 
 
@@ -41,14 +48,15 @@ class DiscrepancyOptions:
 
     dataset: str = option("movielens-1m", _WHAT, "the data set")
     margin: float = option(MARGIN, _WHAT, "difference in NDCG@100 that would matter", real(above=0))
-    out: str = option("docs", _HOW, f"folder of {DOCUMENT}, {RESULTS} and the figure")
+    out: str = option("docs", _HOW, f"folder of {DOCUMENT}, {RESULTS} and the figures")
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What the runs say: the tables, the curves of the figure, and every run that has a part in one of them."""
+    """What the runs say: the tables, what the figures show, and every run that has a part in one of them."""
 
     tables: list[Table]
+    effects: list[Effect]
     curves: list[Curve]
     used: list[Run]
 
@@ -64,8 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = findings(runs, given.dataset, given.margin)
     print("\n\n".join(table.text() for table in found.tables), end="\n\n")
     written = [_write_results(given.results, found.used, out / RESULTS)]
-    figures = _draw(found.curves, out / FIGURE)
-    written += [*figures, _write_document(found, bool(figures), out / DOCUMENT)]
+    figures = _draw(found, out)
+    written += [path for paths in figures.values() for path in paths]
+    written.append(_write_document(found, figures, out / DOCUMENT))
     print("written: " + ", ".join(map(str, written)))
     return 0
 
@@ -81,22 +90,26 @@ def findings(runs: Sequence[Run], dataset: str, margin: float = MARGIN) -> Findi
     ]  # fmt: skip
     used = [run for cell in places for of_seeds in cell.runs.values() for run in of_seeds.values()]
     used += [run for effect in single for of_seeds in effect.pair.runs.values() for (run,) in of_seeds.values()]
-    return Findings(tables, curves, [*used, *annealed])
+    return Findings(tables, single, curves, [*used, *annealed])
 
 
-def _draw(curves: Sequence[Curve], stem: Path) -> list[Path]:
-    """The files of the figure; none, with a line on stderr, where there is nothing to draw or to draw with."""
-    if not curves:
-        print("no figure: no finished run annealed to 1 (grid annealing_to_one)", file=sys.stderr)
-        return []
+def _draw(found: Findings, out: Path) -> dict[str, list[Path]]:
+    """The files of each figure, by its stem; those with nothing to draw or to draw with leave a line on stderr."""
+    shown = {COSTS: found.effects, ANNEALING: found.curves}
+    for stem in (stem for stem, what in shown.items() if not what):
+        print(NOTHING_TO_DRAW[stem], file=sys.stderr)
+    if not any(shown.values()):
+        return {}
     try:
         from experiments.annealing_figure import draw_annealing
+        from experiments.costs_figure import draw_costs
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "matplotlib":
             raise
         print(NO_MATPLOTLIB, file=sys.stderr)
-        return []
-    return draw_annealing(curves, stem)
+        return {}
+    draw = {COSTS: draw_costs, ANNEALING: draw_annealing}
+    return {stem: draw[stem](what, out / stem) for stem, what in shown.items() if what}
 
 
 def _write_results(places: Iterable[str], used: Sequence[Run], path: Path) -> Path:
@@ -113,15 +126,16 @@ def _write_results(places: Iterable[str], used: Sequence[Run], path: Path) -> Pa
     return path
 
 
-def _write_document(found: Findings, drawn: bool, path: Path) -> Path:
-    """Put tables and figure into the document, or into a new one that holds nothing else."""
-    figure = _figure_in_words(found.curves) if drawn else "No figure: nothing to draw, or matplotlib not installed."
-    parts = {f"table: {table.name}": table.markdown() for table in found.tables} | {FIGURE_PLACE: figure}
-    if path.exists():
-        document = path.read_text(encoding="utf-8")
-    else:
-        headings = {f"table: {table.name}": table.title for table in found.tables} | {FIGURE_PLACE: "Figure"}
-        document = skeleton("The discrepancy", headings)
+def _write_document(found: Findings, figures: Collection[str], path: Path) -> Path:
+    """Put tables and ``figures`` into the document, or into a new one that holds nothing else."""
+    words = {COSTS: _costs_in_words(found.effects), ANNEALING: _annealing_in_words(found.curves)}
+    parts = {f"table: {table.name}": table.markdown() for table in found.tables}
+    headings = {f"table: {table.name}": table.title for table in found.tables}
+    for stem, text in words.items():
+        place = f"figure: {Path(stem).name}"
+        parts[place] = f"![{text}]({stem}.svg)" if stem in figures else NO_FIGURE
+        headings[place] = f"Figure: {Path(stem).name}"
+    document = path.read_text(encoding="utf-8") if path.exists() else skeleton("The discrepancy", headings)
     text, homeless = filled(document, parts, str(path))
     for place in homeless:
         print(f"warning: {path} has no place for it; expected a line <!-- {place} -->", file=sys.stderr)
@@ -129,15 +143,20 @@ def _write_document(found: Findings, drawn: bool, path: Path) -> Path:
     return path
 
 
-def _figure_in_words(curves: Sequence[Curve]) -> str:
-    """The figure as a document shows it, with what it shows as its text for those who do not see it."""
+def _costs_in_words(effects: Sequence[Effect]) -> str:
+    """What the figure of costs shows, for those who do not see it: the differences of each deviation."""
+    return f"What each deviation costs in test NDCG@100. {costs_in_words(effects)}."
+
+
+def _annealing_in_words(curves: Sequence[Curve]) -> str:
+    """What the figure of annealing shows, for those who do not see it: where each framework was best."""
     best = [
         f"{profile}, {entry.title}: best at {best_in_words(chosen)}"
         for profile in PROFILES
         for engine, entry in ENGINES.items()
         if (chosen := curves_of(curves, profile, engine))
     ]
-    return f"![Validation NDCG@100 against the epoch while β rises to 1. {'; '.join(best)}.]({FIGURE}.svg)"
+    return f"Validation NDCG@100 against the epoch while β rises to 1. {'; '.join(best)}."
 
 
 if __name__ == "__main__":

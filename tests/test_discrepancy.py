@@ -16,6 +16,7 @@ from scipy import stats
 
 from experiments import discrepancy
 from experiments.compare import read
+from experiments.costs import cost_rows, interval
 from experiments.discrepancy import findings
 from experiments.discrepancy_runs import annealed_to_one, core, difference, effects, in_force, usable
 from experiments.pairs import distinct_runs
@@ -328,6 +329,7 @@ def test_the_projects_own_page_has_a_place_for_everything(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     write_core(tmp_path, seeds=(1,))
     write_annealed(tmp_path, seeds=(1,))
+    write(tmp_path, "mxnet", deviations=("baked_sampling",))
     (tmp_path / "out").mkdir()
     page = (ROOT / "docs" / "discrepancy.md").read_text()
     (tmp_path / "out" / "discrepancy.md").write_text(page)
@@ -338,6 +340,7 @@ def test_the_projects_own_page_has_a_place_for_everything(tmp_path, capsys):
         assert heading in written
     assert "| paper" in written
     assert "(figures/annealing.svg)" in written
+    assert "(figures/costs.svg)" in written
     assert "recotour2020, MXNet: best at epoch 3, β .35" in written
     assert all(f"| `{name}` |" in page for name in DEVIATIONS), "each deviation is explained"
 
@@ -368,6 +371,7 @@ def test_the_same_runs_give_the_same_bytes(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     write_core(tmp_path, seeds=(1,))
     write_annealed(tmp_path)
+    write(tmp_path, "mxnet", deviations=("baked_sampling",))
     contents = []
     for name in ("first", "second"):
         assert run_main(capsys, "--results", tmp_path, "--out", tmp_path / name)[0] == 0
@@ -375,7 +379,8 @@ def test_the_same_runs_give_the_same_bytes(tmp_path, capsys):
         contents.append([(path.relative_to(tmp_path / name), path.read_bytes()) for path in files])
     assert contents[0] == contents[1]
     assert [str(path) for path, _ in contents[0]] == [
-        "discrepancy.csv", "discrepancy.md", "figures/annealing.png", "figures/annealing.svg",
+        "discrepancy.csv", "discrepancy.md", "figures/annealing.png", "figures/annealing.svg", "figures/costs.png",
+        "figures/costs.svg",
     ]  # fmt: skip
 
 
@@ -391,17 +396,50 @@ def test_the_figure_names_each_framework_with_its_best_epoch_and_beta(tmp_path, 
         assert f"{text}" in svg, "text stays text"
 
 
+def test_the_costs_are_drawn_where_they_lie_with_scipys_interval(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    from experiments.costs_figure import cost_panel
+    from experiments.plot_style import new_figure
+
+    for seed in (1, 2):
+        write(tmp_path, "mxnet", seed=seed)
+        write(tmp_path, "mxnet", seed=seed, deviations=("baked_sampling",), shift=-0.02)
+        write(tmp_path, "mxnet", seed=seed, weight_decay=0.001)
+        write(tmp_path, "mxnet", seed=seed, weight_decay=0.001, deviations=("coupled_decay",), shift=-0.2)
+    rows = cost_rows(effects(runs_in(tmp_path))[0])
+    assert [(row.label, row.is_large) for row in rows] == [
+        ("baked_sampling", False), ("coupled_decay\nweight_decay 0.001", True),
+    ]  # fmt: skip
+    ((_, found),) = rows[0].points
+    low, high = found.mean + found.error * stats.t.ppf([0.025, 0.975], N_USERS - 1)
+    assert interval(found) == pytest.approx((low, high), rel=1e-9)
+
+    axes = new_figure(4, 3).subplots()
+    cost_panel(axes, rows)
+    drawn = [tuple(line.get_xdata()) for line in axes.lines[1:]]  # the first is that of no cost
+    assert drawn == [interval(found), (found.mean,), interval(rows[1].points[0][1]), (rows[1].points[0][1].mean,)]
+
+    assert run_main(capsys, "--results", tmp_path, "--out", tmp_path / "out")[0] == 0
+    svg = (tmp_path / "out" / "figures" / "costs.svg").read_text()
+    assert "baked_sampling" in svg
+    assert "MXNet, added to the paper" in svg
+    assert "PyTorch" not in svg, "the legend names what is shown"
+    page = (tmp_path / "out" / "discrepancy.md").read_text()
+    assert f"baked_sampling: {found.mean:+.4f}; coupled_decay, weight_decay 0.001: -0.2" in page
+
+
 def test_without_matplotlib_everything_but_the_figure_is_written(tmp_path, capsys, monkeypatch):
     write_annealed(tmp_path, seeds=(1,))
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
-    for name in ("experiments.discrepancy", "experiments.annealing_figure", "experiments.plot_style"):
+    for name in ("discrepancy", "annealing_figure", "costs_figure", "plot_style"):
+        name = f"experiments.{name}"
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     fresh = importlib.import_module("experiments.discrepancy")
     assert guarded(fresh.main, ["--results", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
     out, err = capsys.readouterr()
-    assert err.splitlines() == [discrepancy.NO_MATPLOTLIB]
+    assert err.splitlines() == [discrepancy.NOTHING_TO_DRAW[discrepancy.COSTS], discrepancy.NO_MATPLOTLIB]
     assert "β annealed to 1" in out
     assert (tmp_path / "out" / "discrepancy.md").exists()
     assert not (tmp_path / "out" / "figures").exists()
