@@ -245,6 +245,10 @@ def test_the_tables_say_what_the_runs_say(tmp_path):
     assert original["MXNet"]["its code"] == ".378"
     assert original["MXNet"]["difference"] == f"{mean - 0.378:+.4f}".replace("0.", ".")
     assert original["MXNet"]["within 0.006"] == ("yes" if abs(mean - 0.378) <= 0.006 else "no")
+    two = [run["n100"] for run in runs_in(tmp_path) if run["profile"] == "recotour2020" and run["anneal_cap"] == 0.2
+           and run["weight_decay"] == 0 and run["dl_frame"] == "Mxnet"]  # fmt: skip
+    low, high = stats.t.interval(0.95, 1, np.mean(two), abs(two[0] - two[1]) / np.sqrt(2) * np.sqrt(1.5))
+    assert original["MXNet"]["one more seed, 95 %"] == f"{low:.4f} to {high:.4f}".replace("0.", ".")
     assert "movielens-1m only" in " ".join(tables_of(tmp_path, "other")["original"].notes)
 
 
