@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tests: makes the environment if need be, then runs pytest. Arguments go to pytest:
 #
-#   bash run_tests.sh                   everything but the slow tests
+#   bash run_tests.sh                   everything but the slow tests, two files at a time
 #   bash run_tests.sh -m slow           the slow ones
 #   bash run_tests.sh tests/test_X.py   one file
 set -euo pipefail
@@ -11,4 +11,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 source utils/environment.sh
 use_environment
 "$PYTHON" -m utils.platform_check
+if (($# == 0)); then # a file stays in one process: its tests share what they set up
+    set -- --numprocesses 2 --dist loadfile
+fi
 exec "$PYTHON" -m pytest "$@"

@@ -22,7 +22,7 @@ MXNET = [
     "pyarrow>=15,<22",  # the last line that works with NumPy 1
     "setuptools>=77; python_version >= '3.12'",  # supplies distutils, which MXNet imports and Python dropped in 3.12
 ]
-TESTS = ["hypothesis>=6.100", "pytest>=8"]
+TESTS = ["hypothesis>=6.100", "pytest>=8", "pytest-xdist>=3.5"]
 EXTRAS = {
     "pytorch": PYTORCH,
     "mxnet": MXNET,

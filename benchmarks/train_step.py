@@ -62,7 +62,6 @@ class Stepper:
             command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, **environment},
         )  # fmt: skip
-        self._answer()
 
     def __enter__(self) -> Stepper:
         return self
@@ -70,6 +69,10 @@ class Stepper:
     def __exit__(self, *exc: object) -> None:
         self.process.stdin.close()
         self.process.wait()
+
+    def wait(self) -> None:
+        """Wait until it is ready; needed once, before the first step."""
+        self._answer()
 
     def step(self, name: str) -> None:
         """Do the step called ``name`` (see ``benchmarks.step_worker``) once."""
@@ -98,9 +101,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(options: StepOptions, model: str) -> dict[str, np.ndarray]:
     """Seconds of each round by name of the step, float64 ``(rounds,)``."""
     with ExitStack() as stack:
+        workers = []
 
         def worker(engine: str, environment: Mapping[str, str] | None = None) -> Stepper:
-            return stack.enter_context(Stepper(engine, options, model, environment or {}))
+            workers.append(stack.enter_context(Stepper(engine, options, model, environment or {})))
+            return workers[-1]
 
         own, plain, kept = (worker(options.engine) for _ in range(3))
         calls = {
@@ -116,6 +121,8 @@ def measure(options: StepOptions, model: str) -> dict[str, np.ndarray]:
             installed, other = worker("mxnet", {"OMP_NUM_THREADS": "1"}), worker("pytorch")
             calls["dense as installed"] = lambda: installed.step("dense")
             calls["pytorch's ours"] = lambda: other.step("ours")
+        for started in workers:  # they started together
+            started.wait()
         return interleaved(calls, options.rounds)
 
 
