@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def of_pytorch(batch: Batch, width: int) -> list[Choice]:
     """The wide layer's product in blocks; the first layer's gradient gathered by item."""
     from pytorch_impl.clicks import to_device
-    from pytorch_impl.layers import ClickLinear, Linear
+    from pytorch_impl.layers import ClickLinear, Linear, gathered
     from pytorch_impl.runtime import torch
 
     torch.manual_seed(0)
@@ -68,12 +68,7 @@ def of_pytorch(batch: Batch, width: int) -> list[Choice]:
     wide, first = Linear(width, batch.n_items), ClickLinear(batch.n_items, width)
     torch.nn.init.normal_(first.weight)
     matrix = to_device(batch, torch.device("cpu"), torch.float32).matrix
-    indptr, indices, values = matrix[0]
-
-    def gathered() -> torch.Tensor:
-        return torch.nn.functional.embedding_bag(
-            indices, first.weight, indptr, mode="sum", per_sample_weights=values, include_last_offset=True
-        )
+    by_user, _ = matrix
 
     def gradient(output: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
         return lambda: torch.autograd.grad(output(), first.weight, toward)[0]
@@ -83,7 +78,7 @@ def of_pytorch(batch: Batch, width: int) -> list[Choice]:
         (
             "first layer and its gradient: by item / embedding_bag's",
             gradient(lambda: first(matrix)),
-            gradient(gathered),
+            gradient(lambda: gathered(first.weight, *by_user)),
         ),
     ]
 

@@ -56,14 +56,13 @@ class PyTorchScoring(Scoring):
     """In PyTorch."""
 
     def products(self) -> Iterator[Any]:
+        from pytorch_impl.layers import gathered
         from pytorch_impl.runtime import torch
 
         (first, *others) = [p.detach() for _, p, _ in self.trainer.network.named() if p.dim() == 2]
         for batch in self.batches:
-            (indptr, indices, values), _ = batch.matrix
-            x = torch.nn.functional.embedding_bag(
-                indices, first, indptr, mode="sum", per_sample_weights=values, include_last_offset=True
-            )
+            by_user, _ = batch.matrix
+            x = gathered(first, *by_user)
             for weight in others:  # the code of a variational model is the first half of what precedes it
                 x = torch.mm(x[:, : weight.shape[1]], weight.T)
             self._wait()

@@ -71,17 +71,14 @@ class Stepper:
         self.process.wait()
 
     def wait(self) -> None:
-        """Wait until it is ready; needed once, before the first step."""
-        self._answer()
+        """Wait for its answer: that it is ready, once and first, then that a step is done."""
+        if not self.process.stdout.readline():
+            raise UserError("a worker of the benchmark stopped; what it said stands above")
 
     def step(self, name: str) -> None:
         """Do the step called ``name`` (see ``benchmarks.step_worker``) once."""
         print(name, file=self.process.stdin, flush=True)
-        self._answer()
-
-    def _answer(self) -> None:
-        if not self.process.stdout.readline():
-            raise UserError("a worker of the benchmark stopped; what it said stands above")
+        self.wait()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

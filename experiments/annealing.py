@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.comparison_text import short_number
-from experiments.pairs import Run, engine_of, seed_of
+from experiments.pairs import Run, engine_of, number, seed_of
 from experiments.report_table import Table
 from utils.deviations import PROFILES
 from utils.engine import ENGINES
@@ -46,13 +46,23 @@ def annealing_curves(runs: Sequence[Run]) -> tuple[list[Curve], list[str]]:
             if history.empty:
                 raise ValueError("no epoch was evaluated")
         except (OSError, KeyError, ValueError):
-            notes.append(f"{run['run_id']} has no history to draw (history.csv missing or damaged).")
+            notes.append(no_history(run))
             continue
         epochs, scores, betas = (history[name].to_numpy() for name in history)
-        best = int(np.argmin(np.abs(epochs - run["best_epoch"])))
+        best = best_place(epochs, run)
         curves.append(Curve(run["profile"], engine_of(run), seed_of(run), epochs, scores, betas, best))
     order = (list(PROFILES), list(ENGINES))
     return sorted(curves, key=lambda c: (order[0].index(c.profile), order[1].index(c.engine), c.seed)), notes
+
+
+def best_place(epochs: np.ndarray, run: Run) -> int:
+    """The place of the run's best epoch in ``epochs``, those evaluated; the nearest, should it not be among them."""
+    return int(np.argmin(np.abs(epochs - number(run["best_epoch"]))))
+
+
+def no_history(run: Run) -> str:
+    """A line that says that a run has no curve."""
+    return f"{run.get('run_id') or 'a run'} has no history to draw (history.csv missing or damaged)."
 
 
 def curves_of(curves: Sequence[Curve], profile: str, engine: str | None = None) -> list[Curve]:

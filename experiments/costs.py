@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from experiments.discrepancy_runs import Difference, Effect, difference
-from experiments.settings_text import setting, shared_and_varying
+from experiments.discrepancy_runs import Difference, Effect, difference, told_of_effects
+from experiments.settings_text import setting
 
 LARGE = 0.05  # NDCG@100: from here on a row is large: its scale would hide the others
 CONFIDENCE = 0.95
@@ -34,8 +34,7 @@ class CostRow:
 
 def cost_rows(effects: Sequence[Effect]) -> list[CostRow]:
     """``effects`` by what was switched and where, in the order in which they are given."""
-    _, varying = shared_and_varying([effect.pair.options for effect in effects])
-    varying = [name for name in varying if name not in ("profile", "deviations")]
+    _, varying = told_of_effects(effects)
     rows: dict[str, CostRow] = {}
     for effect in effects:
         _, *parts = setting({**effect.pair.options, "anneal_cap": ""}, varying)

@@ -157,6 +157,14 @@ def effects(runs: Sequence[Run]) -> tuple[list[Effect], list[str]]:
     return sorted(found, key=_effect_order), notes
 
 
+def told_of_effects(effects: Sequence[Effect]) -> tuple[list[str], list[str]]:
+    """What the settings of ``effects`` share beside the defaults, as texts; the options beside profile and deviations
+    that they differ in.
+    """
+    shared, varying = shared_and_varying([effect.pair.options for effect in effects])
+    return shared, [name for name in varying if name not in ("profile", "deviations")]
+
+
 def _effect(
     engine: str, profile: str, force: frozenset[str], changed: Mapping[int, Run], unchanged: Mapping[int, Run]
 ) -> Effect:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from experiments.comparison_text import p_text, short_number, small_number
-from experiments.discrepancy_runs import WITH, WITHOUT, Cell, Effect, difference
+from experiments.discrepancy_runs import WITH, WITHOUT, Cell, Effect, difference, told_of_effects
 from experiments.equivalence import Equivalence, equivalence_test
 from experiments.pairs import Run
 from experiments.report_table import Table
@@ -48,8 +48,7 @@ def core_table(cells: Sequence[Cell]) -> Table:
 
 def effects_table(effects: Sequence[Effect], notes: Sequence[str]) -> Table:
     """What each deviation costs: NDCG@100 with it and without it, all else equal."""
-    shared, varying = shared_and_varying([effect.pair.options for effect in effects])
-    varying = [name for name in varying if name not in ("profile", "deviations")]
+    shared, varying = told_of_effects(effects)
     one_model = len({effect.pair.options["p_dims"] for effect in effects}) == 1
     rows = [_effect_row(effect, varying, one_model) for effect in effects]
     header = (

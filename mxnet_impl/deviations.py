@@ -12,7 +12,7 @@ from mxnet.gluon import Parameter
 from scipy.sparse import csr_matrix
 
 from mxnet_impl.clicks import Clicks, SparseRows, to_device
-from mxnet_impl.layers import ClickLinear, Tower
+from mxnet_impl.layers import Linear, Tower
 from mxnet_impl.losses import kl_divergence
 from mxnet_impl.models import network_class
 from mxnet_impl.models.mult_vae import MultVAE
@@ -26,24 +26,23 @@ from utils.options import RunOptions
 ZERO_BIASES = True  # stock_init: the study's MXNet code left biases at Gluon's default
 
 
+class TanhLinear(Linear):
+    """A layer with tanh on what comes in, its dropout done."""
+
+    def hybrid_forward(
+        self, F: ModuleType, x: mx.nd.NDArray, weight: mx.nd.NDArray, bias: mx.nd.NDArray
+    ) -> mx.nd.NDArray:
+        """As ``Linear.hybrid_forward``."""
+        return super().hybrid_forward(F, F.Activation(x, act_type="tanh"), weight, bias)
+
+
 class TanhTower(Tower):
     """A tower under ``tanh_everywhere``: tanh after each dropout layer too, also where its rate is 0.
 
     The first tanh of a tower from clicks is on the sparse input, done before it gets here (``with_tanh``).
     """
 
-    def hybrid_forward(self, F: ModuleType, x: SparseRows | mx.nd.NDArray, *masks: mx.nd.NDArray) -> mx.nd.NDArray:
-        """As ``Tower.hybrid_forward``."""
-        remaining = iter(masks)
-        for i, layer in enumerate(self.layers):
-            if i > 0:
-                x = F.Activation(x, act_type="tanh")
-            if masks and self.masked[i]:
-                x = x * next(remaining)
-            if not isinstance(layer, ClickLinear):
-                x = F.Activation(x, act_type="tanh")
-            x = layer(x)
-        return x
+    linear = TanhLinear
 
 
 class BakedVAE(MultVAE):

@@ -49,13 +49,15 @@ class Tower(HybridBlock):
     The input of a tower ``from_clicks`` is sparse and comes with its dropout applied (``utils.batches``).
     """
 
+    linear = Linear
+
     def __init__(self, widths: Sequence[int], dropout: Sequence[float], from_clicks: bool, **kwargs) -> None:
         super().__init__(**kwargs)
         self.layers = []
         with self.name_scope():
             for i, (n_in, n_out) in enumerate(itertools.pairwise(widths)):
                 sparse = from_clicks and i == 0
-                layer = ClickLinear(n_in, n_out) if sparse else Linear(n_in, n_out)
+                layer = ClickLinear(n_in, n_out) if sparse else self.linear(n_in, n_out)
                 self.register_child(layer)
                 self.layers.append(layer)
         self.masked = [p > 0 and not (from_clicks and i == 0) for i, p in enumerate(dropout)]

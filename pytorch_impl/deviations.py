@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from pytorch_impl.clicks import Clicks, to_device
-from pytorch_impl.layers import ClickLinear, Tower
+from pytorch_impl.layers import Linear, Tower
 from pytorch_impl.models import network_class
 from pytorch_impl.models.mult_vae import MultVAE
 from pytorch_impl.optimizers import BETA2, EPSILON, SGD, Adam, build_optimizer
@@ -23,24 +23,21 @@ from utils.options import RunOptions
 ZERO_BIASES = False  # stock_init: the study's PyTorch code drew biases from N(0, 0.001), not truncated
 
 
+class TanhLinear(Linear):
+    """A layer with tanh on what comes in, its dropout done."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """As ``Linear.forward``."""
+        return super().forward(torch.tanh(x))
+
+
 class TanhTower(Tower):
     """A tower under ``tanh_everywhere``: tanh after each dropout layer too, also where its rate is 0.
 
     The first tanh of a tower from clicks is on the sparse input, done before it gets here (``with_tanh``).
     """
 
-    def forward(self, x: torch.Tensor, *masks: torch.Tensor) -> torch.Tensor:
-        """As ``Tower.forward``."""
-        remaining = iter(masks)
-        for i, layer in enumerate(self.layers):
-            if i > 0:
-                x = torch.tanh(x)
-            if masks and self.masked[i]:
-                x = x * next(remaining)
-            if not isinstance(layer, ClickLinear):
-                x = torch.tanh(x)
-            x = layer(x)
-        return x
+    linear = TanhLinear
 
 
 class BakedVAE(MultVAE):

@@ -52,11 +52,13 @@ class Tower(nn.Module):
     The input of a tower ``from_clicks`` is sparse and comes with its dropout applied (``utils.batches``).
     """
 
+    linear = Linear
+
     def __init__(self, widths: Sequence[int], dropout: Sequence[float], from_clicks: bool) -> None:
         super().__init__()
         self.layers = nn.ModuleList()
         for i, (n_in, n_out) in enumerate(itertools.pairwise(widths)):
-            self.layers.append(ClickLinear(n_in, n_out) if from_clicks and i == 0 else Linear(n_in, n_out))
+            self.layers.append(ClickLinear(n_in, n_out) if from_clicks and i == 0 else self.linear(n_in, n_out))
         self.masked = [p > 0 and not (from_clicks and i == 0) for i, p in enumerate(dropout)]
 
     def forward(self, x: SparseRows | torch.Tensor, *masks: torch.Tensor) -> torch.Tensor:
@@ -90,11 +92,11 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, weight: torch.Tensor, matrix: SparseRows) -> torch.Tensor:
         by_user, ctx.by_item = matrix
-        return _gathered(weight, *by_user)
+        return gathered(weight, *by_user)
 
     @staticmethod
     def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return _gathered(gradient.contiguous(), *ctx.by_item), None
+        return gathered(gradient.contiguous(), *ctx.by_item), None
 
 
 class _BlockedProduct(torch.autograd.Function):
@@ -114,8 +116,11 @@ class _BlockedProduct(torch.autograd.Function):
         return gradient @ weight, gradient.T @ x, gradient.sum(dim=0)
 
 
-def _gathered(table: torch.Tensor, indptr: torch.Tensor, indices: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """Row by row, the sum of the rows of ``table`` at ``indices``, each times its value."""
+def gathered(table: torch.Tensor, indptr: torch.Tensor, indices: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """The product of sparse rows and ``table`` ``(I, width)``: ``(rows, width)``, its dtype that of ``table``.
+
+    ``indptr`` int ``(rows + 1,)``, ``indices`` int and ``values`` ``(entries,)`` are the rows as CSR has them.
+    """
     return nn.functional.embedding_bag(
         indices, table, indptr, mode="sum", per_sample_weights=values, include_last_offset=True
     )

@@ -14,7 +14,7 @@ TWINS = ("pytorch_impl", "mxnet_impl")
 FLOORS = {"utils": 0, "data_prep": 1, "pytorch_impl": 2, "mxnet_impl": 2, "experiments": 3}
 FORCED_BY_A_FRAMEWORK = {
     *("forward", "hybrid_forward", "Linear"),  # layers.py
-    *("_SparseProduct", "_BlockedProduct", "_gathered"),  # layers.py, PyTorch: products with gradients of their own
+    *("_SparseProduct", "_BlockedProduct", "gathered"),  # layers.py, PyTorch: products with gradients of their own
     *("_decay_groups", "_step", "_shrink", "_penalty"),  # optimizers.py
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.annealing import Curve, annealing_curves
+from experiments.annealing import Curve, annealing_curves, best_place, no_history
 from experiments.pairs import Pair, Run, engine_of, error_and_p, number, user_differences
 from experiments.report.settings import Setting, merit
 from experiments.report.statistics import quintiles
@@ -101,7 +101,7 @@ def time_content(settings: Sequence[Setting]) -> tuple[dict[str, list[TimeCurve]
                 curves.append(_time_curve(run))
                 used.append(run)
             except (OSError, KeyError, ValueError):
-                notes.append(f"{run.get('run_id') or 'a run'} has no history to draw (history.csv missing or damaged).")
+                notes.append(no_history(run))
         if curves:
             panels[group[0].words(varying)] = curves
     return panels, used, notes
@@ -193,7 +193,7 @@ def _time_curve(run: Run) -> TimeCurve:
     told = history["val_n100"].notna()
     if not told.any():
         raise ValueError("no epoch was evaluated")
-    best = int(np.argmin(np.abs(history["epoch"][told].to_numpy() - number(run["best_epoch"]))))
+    best = best_place(history["epoch"][told].to_numpy(), run)
     return TimeCurve(engine_of(run), elapsed[told].to_numpy(), history["val_n100"][told].to_numpy(), best)
 
 
