@@ -68,8 +68,8 @@ def write_grid(tmp_path):
 
 def test_the_grids_of_the_issue_are_there_and_described():
     assert grid_names() == [
-        "annealing", "annealing_to_one", "defaults", "liang2018", "published", "quick", "why_the_frameworks_differed",
-        "why_the_frameworks_differed_short",
+        "against_the_study", "annealing", "annealing_to_one", "defaults", "liang2018", "published", "quick",
+        "why_the_frameworks_differed", "why_the_frameworks_differed_short",
     ]  # fmt: skip
     assert all(read_grid(name).description for name in grid_names())
 
@@ -84,6 +84,15 @@ def test_the_discrepancy_begins_with_its_core_and_runs_nothing_twice():
     for run in runs[48:]:
         had = PROFILES["recotour2020"][run.engine]
         assert {name.removeprefix("no_") for name in run.options.deviations} <= had
+
+
+def test_the_grid_against_the_study_adds_seeds_to_runs_of_the_discrepancy():
+    more, core = runs_of("against_the_study"), runs_of("why_the_frameworks_differed")
+    ids = {run.options.run_id(run.engine, "data"): run.options.seed for run in more}
+    known = {run.options.run_id(run.engine, "data") for run in core}
+    assert {seed for name, seed in ids.items() if name in known} == {1, 2, 3}
+    assert len(ids) == len(more) == 16
+    assert len(ids.keys() & known) == 6
 
 
 def test_quick_runs_both_models_in_both_engines_over_seeds():
@@ -235,7 +244,7 @@ def test_a_mistake_in_a_grid_is_one_line_naming_the_file(write_grid, capsys, tex
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--grid", "nosuch"], "there are annealing, annealing_to_one, defaults, liang2018, "),
+        (["--grid", "nosuch"], "there are against_the_study, annealing, annealing_to_one, "),
         (["--grid", "nosuch.toml"], "no such grid"),
         (["--engines", "jax"], "expected a list such as pytorch,mxnet"),
         (["--seeds", "a"], "expected a list such as 1,2,3"),
