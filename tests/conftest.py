@@ -23,6 +23,11 @@ settings.register_profile("suite", max_examples=40, deadline=None, print_blob=Tr
 settings.register_profile("long", max_examples=2000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
+# A script's shell starts what it puts in the background with SIGINT ignored, and children inherit that; the tests'
+# processes are to hear Ctrl-C wherever the suite was started.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session", params=sorted(ENGINES))
 def engine(request):
