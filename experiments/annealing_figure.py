@@ -59,7 +59,7 @@ def annealing_panel(axes: Axes, curves: Sequence[Curve]) -> None:
         epochs, scores = _together(chosen)
         axes.fill_between(epochs, scores.min(axis=0), scores.max(axis=0), color=colour, alpha=0.18, linewidth=0)
         axes.plot(epochs, scores.mean(axis=0), color=colour, **LINES[engine])
-        stopped = epochs[-1] if len(epochs) else 0  # the first seed; others may have gone on
+        stopped = epochs[-1] if len(epochs) else 0  # where the seed that ended first did; others may have gone on
         for curve in chosen:
             later = curve.epochs >= stopped
             axes.plot(curve.epochs[later], curve.scores[later], color=colour, linewidth=0.7, alpha=0.7)

@@ -127,12 +127,16 @@ def _stop(processes: Sequence[subprocess.Popen]) -> None:
 
 @contextlib.contextmanager
 def _termination_interrupts() -> Iterator[None]:
-    """While entered, SIGTERM and SIGHUP do what Ctrl-C does, so that no process outlives us."""
+    """While entered, SIGTERM and SIGHUP do what Ctrl-C does, so that no process outlives us.
+
+    One that is ignored, as SIGHUP is under ``nohup``, stays ignored: whoever started us so means us to go on.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heeded = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heeded}
     try:
         yield
     finally:

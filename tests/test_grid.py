@@ -474,6 +474,13 @@ time.sleep(60)
 """
 
 
+def wait_until_ready(consoles):
+    deadline = time.monotonic() + 20
+    while not all(path.exists() and "ready" in path.read_text() for path in consoles):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_lets_the_runs_under_way_save_and_starts_no_other(tmp_path, number):
     child = tmp_path / "child.py"
@@ -481,16 +488,27 @@ def test_an_interruption_lets_the_runs_under_way_save_and_starts_no_other(tmp_pa
     command = [sys.executable, "-c", PARENT, str(child), str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as parent:
         consoles = [tmp_path / str(n) / "console.txt" for n in range(3)]
-        deadline = time.monotonic() + 20
-        while not all(path.exists() and "ready" in path.read_text() for path in consoles[:2]):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until_ready(consoles[:2])
         parent.send_signal(number)
         _, error = parent.communicate(timeout=20)
     assert parent.returncode == 130
     assert "Traceback" not in error
     assert [path.read_text().split() for path in consoles[:2]] == [["ready", "saved"]] * 2
     assert not consoles[2].exists()
+
+
+def test_under_nohup_a_grid_outlives_its_terminal(tmp_path):
+    child = tmp_path / "child.py"
+    child.write_text(CHILD)
+    command = ["nohup", sys.executable, "-c", PARENT, str(child), str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as parent:
+        wait_until_ready([tmp_path / str(n) / "console.txt" for n in range(2)])
+        parent.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            parent.wait(timeout=1)
+        parent.send_signal(signal.SIGTERM)
+        parent.communicate(timeout=20)
+    assert parent.returncode == 130
 
 
 def test_a_run_that_is_killed_says_so(tmp_path):
