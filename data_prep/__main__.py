@@ -10,6 +10,7 @@ from data_prep.catalogue import DATASETS
 from data_prep.export import export_csv
 from data_prep.options import PUBLISHED, DataOptions, parse_columns, parse_min_rating, parse_size
 from data_prep.pipeline import prepare
+from data_prep.readers.sniff import SEPARATORS, parse_separator
 from utils.arguments import integer, option, parsed, parser_for, real
 from utils.errors import UserError, guarded
 
@@ -28,7 +29,7 @@ class Command:
     """The command line of ``python -m data_prep``; None is "as published"."""
 
     dataset: str | None = option(None, _DATA, f"{', '.join(DATASETS)}; or a name for data of your own")
-    raw: str | None = option(None, _DATA, "the source: a file (maybe .gz), a zip or a folder", metavar="PATH")
+    raw: str | None = option(None, _DATA, "the source: a file (maybe .gz), a zip, ZIP/NAME or a folder", metavar="PATH")
     download: bool = option(False, _DATA, "fetch the source, where it is freely available")
     data_dir: str = option("data", _DATA, "folder of downloads and prepared data", metavar="DIR")
     columns: str | None = option(
@@ -37,6 +38,13 @@ class Command:
         "columns of a file of your own, by name, or by position (1, 2, ...) where it has no header (default: guessed "
         "from the header)",
         metavar="user=NAME,item=NAME[,rating=NAME][,timestamp=NAME]",
+    )
+    separator: str | None = option(
+        None,
+        _DATA,
+        "what parts the fields of a text file of your own (default: found in its first lines)",
+        parse_separator,
+        metavar="{" + ",".join(SEPARATORS) + "} or a character",
     )
     min_rating: float | None = option(
         None, _CHOICES, "keep ratings strictly above R; none keeps all (own data: none)", parse_min_rating, metavar="R"
@@ -68,7 +76,9 @@ class Command:
         names = ("min_rating", "min_user_click", "min_item_click", "test_users_size")
         given = {name: PUBLISHED if getattr(self, name) is None else getattr(self, name) for name in names}
         columns = parse_columns(self.columns) if self.columns is not None else None
-        return DataOptions(self.dataset, **given, test_size=self.test_size, seed=self.seed, columns=columns)
+        return DataOptions(
+            self.dataset, **given, test_size=self.test_size, seed=self.seed, columns=columns, separator=self.separator
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +27,9 @@ class Events:
         The row of the source each event stands in.
     user_ids, item_ids : int64 or unicode
         Ascending.
-    duplicates : int
-        Rows dropped because an earlier one has the same user and item.
+    dropped : mapping
+        Why rows are no events: "low_rating", "duplicate" (an earlier row has the same user and item), "rare_item",
+        "inactive_user" -> how many. With the events they are all rows of the table.
     """
 
     users: np.ndarray
@@ -35,7 +37,7 @@ class Events:
     rows: np.ndarray
     user_ids: np.ndarray
     item_ids: np.ndarray
-    duplicates: int
+    dropped: Mapping[str, int]
 
     def __len__(self) -> int:
         return len(self.users)
@@ -52,10 +54,11 @@ def filtered(table: Table, options: DataOptions) -> Events:
     order = _by_user_then_item(users, items, len(table.user_ids), len(table.item_ids))
     users, items, rows = users[order], items[order], rows[order]
     first = _first_of_run(users, items)
-    duplicates = int(len(first) - first.sum())
+    dropped = {"low_rating": len(table) - len(first), "duplicate": int(len(first) - first.sum())}
     users, items, rows = users[first], items[first], rows[first]
 
     kept = (np.bincount(items, minlength=len(table.item_ids)) >= options.min_item_click)[items]
+    dropped["rare_item"] = int(len(kept) - kept.sum())
     users, items, rows = users[kept], items[kept], rows[kept]
     kept = (np.bincount(users, minlength=len(table.user_ids)) >= options.min_user_click)[users]
     if not kept.any():
@@ -63,8 +66,9 @@ def filtered(table: Table, options: DataOptions) -> Events:
             f"the filters leave nothing of {len(table):,} events (min_rating {_shown(options.min_rating)}, "
             f"min_item_click {options.min_item_click}, min_user_click {options.min_user_click}); loosen them"
         )
+    dropped["inactive_user"] = int(len(kept) - kept.sum())
     left = Table(users[kept], items[kept], table.user_ids, table.item_ids).take(np.arange(int(kept.sum())))
-    return Events(left.users, left.items, rows[kept], left.user_ids, left.item_ids, duplicates)
+    return Events(left.users, left.items, rows[kept], left.user_ids, left.item_ids, dropped)
 
 
 def first_of_each_pair(table: Table) -> np.ndarray:

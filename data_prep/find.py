@@ -10,7 +10,7 @@ from typing import Any
 
 from data_prep.catalogue import DATASETS
 from data_prep.options import FOUND_BY, KEEP_ALL, PROTOCOL, DataOptions, format_columns
-from data_prep.prepared import PreparedData, load_prepared, read_manifest
+from data_prep.prepared import PreparedData, last_asked, load_prepared, read_manifest
 from utils.errors import UserError
 from utils.files import short_hash
 
@@ -40,7 +40,7 @@ def find_prepared(data_dir: str | os.PathLike, dataset: str, **given: Any) -> Pr
 
     Notes
     -----
-    Of preparations with equal options from different sources the one prepared last is taken.
+    Of preparations with equal options from different sources the one prepared, or asked for again, last is taken.
     """
     if unknown := set(given) - set(FOUND_BY):
         raise TypeError(f"find_prepared takes no {sorted(unknown)}")
@@ -57,7 +57,7 @@ def find_prepared(data_dir: str | os.PathLike, dataset: str, **given: Any) -> Pr
 
 
 def newest_like(data_dir: str | os.PathLike, options: DataOptions) -> PreparedData | None:
-    """The preparation made last with ``options``, or None (also where several of one's own differ in their columns)."""
+    """The preparation last asked for with ``options``, or None (also where several of one's own differ in columns)."""
     existing, _ = _manifests(data_dir, options.dataset)
     fitting = _fitting(existing, options.record())
     if options.columns:
@@ -69,9 +69,16 @@ def newest_like(data_dir: str | os.PathLike, options: DataOptions) -> PreparedDa
 
 
 def last_prepared(data_dir: str | os.PathLike, dataset: str) -> str | None:
-    """When the newest preparation of ``dataset`` was made, as its manifest has it; None where there is none."""
+    """When a preparation of ``dataset`` was last asked for, as its manifest has it; None where there is none."""
     existing, _ = _manifests(data_dir, dataset)
-    return max((manifest["prepared_at"] for manifest in existing.values()), default=None)
+    return max(map(last_asked, existing.values()), default=None)
+
+
+def is_the_one_taken(data_dir: str | os.PathLike, prepared: PreparedData) -> bool:
+    """Whether of all preparations with the same options ``prepared`` is the one that a run would take."""
+    existing, _ = _manifests(data_dir, prepared.name)
+    like = {folder: each for folder, each in existing.items() if each["options"] == prepared.manifest["options"]}
+    return _newest(like) == prepared.folder
 
 
 def _fitting(existing: Mapping[Path, dict[str, Any]], asked: Mapping[str, Any]) -> dict[Path, dict[str, Any]]:
@@ -84,7 +91,7 @@ def _fitting(existing: Mapping[Path, dict[str, Any]], asked: Mapping[str, Any]) 
 
 
 def _newest(manifests: Mapping[Path, dict[str, Any]]) -> Path:
-    return max(manifests, key=lambda folder: (manifests[folder]["prepared_at"], folder.name))
+    return max(manifests, key=lambda folder: (last_asked(manifests[folder]), folder.name))
 
 
 def command(dataset: str, data_dir: str | os.PathLike, stated: Mapping[str, Any] | None = None) -> str:
@@ -128,7 +135,8 @@ def _nothing_fits(
 
 def _several_fit(dataset: str, fitting: Mapping[Path, dict[str, Any]]) -> str:
     records = [manifest["options"] for manifest in fitting.values()]
-    apart = [name for name in records[0] if any(record[name] != records[0][name] for record in records)]
+    names = dict.fromkeys(name for record in records for name in record)
+    apart = [name for name in names if any(record.get(name) != records[0].get(name) for record in records)]
     listed = "; ".join(
         f"{folder.name}: {_describe(manifest['options'], apart)}" for folder, manifest in fitting.items()
     )
@@ -137,7 +145,7 @@ def _several_fit(dataset: str, fitting: Mapping[Path, dict[str, Any]]) -> str:
 
 
 def _describe(options: Mapping[str, Any], names: Iterable[str]) -> str:
-    return " ".join(f"--{name} {_shown(options[name])}" for name in names)
+    return " ".join(f"--{name} {_shown(options.get(name))}" for name in names)
 
 
 def _shown(value: Any) -> str:

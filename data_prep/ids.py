@@ -10,10 +10,17 @@ import pandas as pd
 
 from utils.errors import UserError
 
-#: "007", "+5", "-0" and " 5" name something else than 7, 5, 0 and 5: such a column stays text.
+#: "007", "+5" and "-0" name something else than 7, 5 and 0: such a column stays text.
 _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+#: What a whole number becomes where a column of numbers was stored as floating-point ones.
+_AS_FLOAT = re.compile(r"(0|-?[1-9][0-9]*)\.0+")
+SPACES = " \t"  # that are no part of an id at either end
 _LONGEST = 255
 _INT64 = np.iinfo(np.int64)
+
+
+class ColumnError(UserError):
+    """A column does not hold what its part in the table needs; another column might."""
 
 
 def ranked(codes: np.ndarray, values: Sequence[str] | np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
@@ -38,8 +45,8 @@ def ranked(codes: np.ndarray, values: Sequence[str] | np.ndarray, what: str) -> 
 
     Raises
     ------
-    UserError
-        For an empty id, one with a NUL, or one longer than 255 characters.
+    ColumnError
+        For an empty id, one with a NUL or a line end, or one longer than 255 characters.
     """
     present = np.flatnonzero(np.bincount(codes, minlength=len(values)))
     if isinstance(values, np.ndarray):
@@ -79,11 +86,41 @@ def ranked_integers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ranked(codes, distinct, "id")
 
 
+def same_spelled(values: Sequence[str]) -> tuple[list[str], tuple[int, str, str] | None]:
+    """Ids that differ only in spelling as one: ``5``, ``5.0`` and ``" 5"``.
+
+    Parameters
+    ----------
+    values : sequence of str
+        Distinct ids.
+
+    Returns
+    -------
+    values : list of str
+        As given, where none is another in a second spelling. Else all of them without spaces around them and without
+        the ``.0`` behind whole numbers, some now equal.
+    found : (int, str, str) or None
+        How many ids are written in more than one way, and two of the ways one of them is written.
+    """
+    ways: dict[str, list[str]] = {}
+    for value in values:
+        plain = value.strip(SPACES)
+        whole = _AS_FLOAT.fullmatch(plain)
+        ways.setdefault(whole[1] if whole else plain, []).append(value)
+    if len(ways) == len(values):
+        return list(values), None
+    several = [group for group in ways.values() if len(group) > 1]
+    plain_of = {value: plain for plain, group in ways.items() for value in group}
+    return [plain_of[value] for value in values], (len(several), *sorted(several[0], key=len)[:2])
+
+
 def _check_text(values: Sequence[str], what: str) -> None:
     for value in values:
         if not value:
-            raise UserError(f"{what}: an id is empty; every row needs one")
+            raise ColumnError(f"{what}: an id is empty; every row needs one")
         if len(value) > _LONGEST:
-            raise UserError(f"{what}: an id of {len(value)} characters ({value[:40]!r}...); is it the right column?")
+            raise ColumnError(f"{what}: an id of {len(value)} characters ({value[:40]!r}...); is it the right column?")
         if "\0" in value:  # NumPy's text drops it from an end
-            raise UserError(f"{what}: the id {value!r} holds a NUL character, which is no text")
+            raise ColumnError(f"{what}: the id {value!r} holds a NUL character, which is no text")
+        if "\n" in value or "\r" in value:  # lists of ids have one a line
+            raise ColumnError(f"{what}: the id {value!r} holds a line end; remove it, an id is one line of text")

@@ -51,6 +51,8 @@ class DataOptions:
     columns : mapping or None
         The columns of one's own file: ``{"user": ..., "item": ..., "rating": ..., "timestamp": ...}``, the last two
         optional; None guesses them from the header.
+    separator : str or None
+        What parts the fields of one's own text file; None finds it in the first lines. A space is any number of them.
 
     "published" means the catalogue's value; for one's own data: no rating filter, at least 5 clicks a user, any item,
     10 % of the users. ``resolved`` puts the values in.
@@ -64,6 +66,7 @@ class DataOptions:
     test_size: float = 0.2
     seed: int = 98765
     columns: Mapping[str, str] | None = None
+    separator: str | None = None
 
     def resolved(self) -> DataOptions:
         """The same options with every "published" replaced by its value, checked.
@@ -87,7 +90,7 @@ class DataOptions:
         """The resolved options as JSON holds them; equal choices give equal records (5 and 5.0, for example)."""
         options = self.resolved()
         size = options.test_users_size
-        return {
+        record = {
             "dataset": options.dataset,
             "min_rating": None if options.min_rating is None else float(options.min_rating),
             "min_user_click": int(options.min_user_click),
@@ -97,6 +100,8 @@ class DataOptions:
             "seed": int(options.seed),
             "columns": dict(sorted(options.columns.items())) if options.columns else None,
         }
+        # Only where it is given: preparations made before there was such an option keep their names.
+        return record if options.separator is None else record | {"separator": options.separator}
 
     def fingerprint(self, source_sha256: str) -> str:
         """Eight hexadecimal digits for these options applied to the source with that checksum."""

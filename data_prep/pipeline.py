@@ -16,19 +16,22 @@ import numpy as np
 
 from data_prep.fetching import locate_source
 from data_prep.filtering import filtered
-from data_prep.find import dataset_folder, last_prepared, newest_like
+from data_prep.find import dataset_folder, is_the_one_taken, last_prepared, newest_like
 from data_prep.folders import alone_in, tidy
+from data_prep.ids import ColumnError
 from data_prep.interactions import Interactions
 from data_prep.options import FORMAT_VERSION, PROTOCOL, DataOptions, format_columns
-from data_prep.prepared import FORMAT, PreparedData, load_prepared, write_prepared
+from data_prep.prepared import FORMAT, PreparedData, ask_again, load_prepared, write_prepared
 from data_prep.readers import Source, open_source
 from data_prep.split import split
-from data_prep.summary import compare_with_published, counts_of, render
+from data_prep.summary import compare_with_published, counts_of, lines_of, render, render_lines
+from data_prep.table import Table
 from data_prep.titles import titles_beside
 from utils.errors import UserError
 from utils.files import sha256_of
 
 Say = Callable[[str], None]
+_SAY_OTHERWISE = "--columns says otherwise"
 
 
 def warn(text: str) -> None:
@@ -77,9 +80,12 @@ def prepare(
         return _found(finished, say)
     raw = Path(raw) if raw is not None else locate_source(options.dataset, data_dir, download, say)
     source = open_source(raw, options)
+    for note in source.notes:
+        say(note)
     if source.guessed:
-        say(f"columns guessed from the header: {format_columns(source.columns)} (--columns says otherwise)")
-    return _prepared_from(source, raw, replace(options, columns=source.columns), data_dir, force, say)
+        say(f"columns guessed from the header: {format_columns(source.columns)} ({_SAY_OTHERWISE})")
+    settled = replace(options, columns=source.columns, separator=source.separator)
+    return _prepared_from(source, raw, settled, data_dir, force, say)
 
 
 def _prepared_from(
@@ -92,11 +98,13 @@ def _prepared_from(
     def there() -> PreparedData | None:
         return _intact(lambda: load_prepared(folder)) if folder.exists() and not force else None
 
-    if finished := there():
+    if (finished := there()) and is_the_one_taken(data_dir, finished):
         return _found(finished, say)
     with alone_in(folder.parent, say):
-        if finished := there():  # made by the process that was waited for
-            return _found(finished, say)
+        if finished := there():  # made by the process that was waited for, or not the last that was asked for
+            if not is_the_one_taken(data_dir, finished):
+                ask_again(finished, _now_or_later(last_prepared(data_dir, options.dataset)))
+            return _found(load_prepared(folder), say)
         manifest, item_ids, parts = _computed(source, origin, options)
         titles = titles_beside(options.dataset, raw)
         if _stamps(source) != before:
@@ -147,11 +155,20 @@ def _origin(source: Source) -> dict[str, Any]:
     return {"files": files, "sha256": checksum, "layout": source.layout}
 
 
+def _read(source: Source) -> Table:
+    try:
+        return source.read()
+    except ColumnError as error:
+        if not source.guessed:
+            raise
+        raise UserError(f"{error} (columns guessed: {format_columns(source.columns)}; {_SAY_OTHERWISE})") from error
+
+
 def _computed(
     source: Source, origin: Mapping[str, Any], options: DataOptions
 ) -> tuple[dict[str, Any], np.ndarray, dict[str, Interactions]]:
     """The manifest (files and time apart), the item ids and the parts."""
-    table = source.read()
+    table = _read(source)
     events = filtered(table, options)
     divided = split(table, events, options)
     manifest = {
@@ -164,14 +181,18 @@ def _computed(
         "source": origin,
         "order": "source row" if table.timestamps is None else "timestamp",
         "counts": counts_of(table, events, divided.parts),
+        "lines": lines_of(table, events, divided.parts),
+        "spellings": {role: list(found) for role, found in table.spellings.items()},
     }
     return manifest, divided.item_ids, divided.parts
 
 
 def _report(prepared: PreparedData, say: Say) -> None:
     counts = prepared.manifest["counts"]
-    if counts["duplicates_dropped"]:
-        say(f"{counts['duplicates_dropped']:,} duplicate (user, item) rows: the first of each was kept")
+    if lines := prepared.manifest.get("lines"):  # kept since version 0.2
+        say(render_lines(lines, prepared.manifest["options"]))
+    for role, (number, one, other) in prepared.manifest.get("spellings", {}).items():
+        warn(f"{number:,} {role} ids are written in more than one way, such as {one!r} and {other!r}: read as one each")
     say(render(prepared.manifest))
     right, line = compare_with_published(prepared.manifest)
     if right is False:

@@ -104,6 +104,17 @@ def write_prepared(
         write_json(temporary / MANIFEST, {**whole, _CHECKSUM: _checksum(whole)})
 
 
+def ask_again(prepared: PreparedData, when: str) -> None:
+    """Note in the manifest of a finished preparation that it was asked for again: of its like it is the one to take."""
+    whole = {name: value for name, value in prepared.manifest.items() if name != _CHECKSUM} | {"asked_at": when}
+    write_json(prepared.folder / MANIFEST, {**whole, _CHECKSUM: _checksum(whole)})
+
+
+def last_asked(manifest: Mapping[str, Any]) -> str:
+    """When a preparation was asked for last, as text that orders as time does."""
+    return manifest.get("asked_at", manifest["prepared_at"])
+
+
 def load_prepared(folder: str | os.PathLike) -> PreparedData:
     """Read a preparation back, checking its format, checksums, shapes and bounds.
 
@@ -166,7 +177,10 @@ def _is_complete(manifest: Mapping[str, Any]) -> bool:
     """Whether a manifest has what is read of it, of the right kinds."""
     kinds = {"dataset": str, "fingerprint": str, "options": dict, "counts": dict, "files": dict, "source": dict,
              "prepared_at": str}  # fmt: skip
+    later = {"asked_at": str, "lines": dict, "spellings": dict}  # not in the manifests of earlier versions
     if any(not isinstance(manifest.get(name), kind) for name, kind in kinds.items()):
+        return False
+    if any(name in manifest and not isinstance(manifest[name], kind) for name, kind in later.items()):
         return False
     files, options = manifest["files"], manifest["options"]
     if not {ITEMS, *(f"{name}.npz" for name in PARTS)} <= set(files) or not is_whole(manifest["counts"]):

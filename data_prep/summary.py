@@ -18,6 +18,21 @@ COUNTS = (
     "duplicates_dropped", "events", "users", "items", "density", "training_users", "training_events", "training_items",
     *(f"{part}_{what}" for part in ("validation", "test") for what in ("users", "fold_in_events", "held_out_events")),
 )  # fmt: skip
+#: Why a line of the source is no event, in the words of ``render_lines``; names in braces are options.
+_REASONS = {
+    "header": "header",
+    "comment": "comments",
+    "blank": "blank",
+    "inside_quotes": "line ends inside quotes",
+    "movie": "lines that name a movie",
+    "stored_zero": "stored zeros",
+    "user_without_items": "users without items",
+    "outside_the_core": "outside the 5-core",
+    "low_rating": "rated {min_rating} or below",
+    "duplicate": "duplicates (the first of each was kept)",
+    "rare_item": "on items with fewer than {min_item_click} events",
+    "inactive_user": "of users with fewer than {min_user_click} events",
+}
 #: Quantiles of the clicks per user that are recorded and shown.
 QUANTILES = {"min": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "max": 1.0}
 
@@ -31,7 +46,7 @@ def counts_of(table: Table, events: Events, parts: Mapping[str, Interactions]) -
     clicks = np.bincount(events.users)
     counts: dict[str, Any] = {
         "source_rows": len(table),
-        "duplicates_dropped": events.duplicates,
+        "duplicates_dropped": events.dropped["duplicate"],
         "events": len(events),
         "users": len(events.user_ids),
         "items": len(events.item_ids),
@@ -48,6 +63,36 @@ def counts_of(table: Table, events: Events, parts: Mapping[str, Interactions]) -
         counts[f"{held}_held_out_events"] = held_out.nnz
         counts[f"{held}_users_with_held_out_events"] = int((np.diff(held_out.indptr) > 0).sum())
     return counts
+
+
+def lines_of(table: Table, events: Events, parts: Mapping[str, Interactions]) -> dict[str, Any]:
+    """Where every line of the source went, for a manifest: ``read`` = ``events`` + all of ``dropped``.
+
+    Of the ``events`` (after the filters) those of validation and test users on items that no training user has are in
+    no part: ``unknown_items``. Of matrices and lists the stored entries count as lines.
+    """
+    dropped = {why: number for why, number in {**table.unused, **events.dropped}.items() if number}
+    in_parts = sum(part.nnz for part in parts.values())
+    assert set(dropped) <= set(_REASONS), "every reason has its words"
+    return {
+        "read": len(table) + sum(table.unused.values()),
+        "events": len(events),
+        "dropped": dropped,
+        "unknown_items": len(events) - in_parts,
+    }
+
+
+def render_lines(lines: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    """``lines_of`` for people: what became of the lines that are no events, in a sentence of its own each."""
+    dropped = lines["dropped"]
+    said = [f"{dropped[name]:,} {why.format(**options)}" for name, why in _REASONS.items() if name in dropped]
+    text = f"lines read: {lines['read']:,} = {lines['events']:,} events" + "".join(f" + {each}" for each in said)
+    if lines["unknown_items"]:
+        text += (
+            f"; {lines['unknown_items']:,} of the events are of validation and test users on items that no training "
+            "user has, and in no part"
+        )
+    return text
 
 
 def is_whole(counts: Any) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,6 +22,11 @@ class Table:
         As exact as the source (float64, or its integer type); None where it has none.
     timestamps : int64 (n_events,) or None
         In the source's unit (dates in seconds since 1970); None where it has none.
+    unused : mapping
+        Lines of the source that are no events, by reason ("header", "blank", ...): with the events they are all of its
+        lines.
+    spellings : mapping
+        What was read as one: "user" and "item" -> how many ids are written in more than one way, and two of the ways.
     """
 
     users: np.ndarray
@@ -29,6 +35,8 @@ class Table:
     item_ids: np.ndarray
     ratings: np.ndarray | None = None
     timestamps: np.ndarray | None = None
+    unused: Mapping[str, int] = field(default_factory=dict)
+    spellings: Mapping[str, tuple[int, str, str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -39,7 +47,13 @@ class Table:
         items, item_ids = _still_used(self.items[rows], self.item_ids)
         ratings = None if self.ratings is None else self.ratings[rows]
         timestamps = None if self.timestamps is None else self.timestamps[rows]
-        return Table(users, items, user_ids, item_ids, ratings, timestamps)
+        return replace(
+            self, users=users, items=items, user_ids=user_ids, item_ids=item_ids, ratings=ratings, timestamps=timestamps
+        )
+
+    def with_unused(self, **more: int) -> Table:
+        """The same events with further lines of the source counted as none: reason -> how many, zeros left out."""
+        return replace(self, unused={**self.unused, **{why: number for why, number in more.items() if number}})
 
 
 def _still_used(codes: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

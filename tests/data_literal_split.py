@@ -6,6 +6,8 @@ Written from the text of the protocol alone, with the global ``numpy.random`` it
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 
@@ -21,13 +23,20 @@ def typed(column):
     return [int(text) for text in column] if all(canonical(text) for text in column) else list(column)
 
 
+def spelled(column):
+    """A column of a csv: no spaces around an id; where 5 also stands as 5.0, every whole number without its .0."""
+    texts = [text.strip(" ") for text in column]
+    plain = [re.sub(r"^(0|-?[1-9][0-9]*)\.0+$", r"\1", text) for text in texts]
+    return plain if len(set(plain)) < len(set(column)) else texts
+
+
 def literal_split(rows, min_rating, min_item_click, min_user_click, test_users_size, test_size, seed):
     """The item ids in order, and for each part a dictionary user -> [(item, rating, source row)].
 
     Too few users give empty parts. A held-out user whose events all fall away has an empty list in both of his parts.
     """
-    users = typed([row[0] for row in rows])
-    items = typed([row[1] for row in rows])
+    users = typed(spelled([row[0] for row in rows]))
+    items = typed(spelled([row[1] for row in rows]))
     events = [(users[i], items[i], rows[i][2], i) for i in range(len(rows))]
 
     # 1. Keep rating > min_rating. Of duplicates the first is kept, after that and before any counting.

@@ -61,7 +61,7 @@ def test_of_duplicates_the_first_that_passes_the_rating_filter_stays():
     table = table_of([(1, 1), (1, 1), (2, 1), (1, 1)], ratings=[1.0, 4.0, 5.0, 5.0])
     events = filtered(table, options(min_rating=3.5))
     assert kept(events) == [(1, 1, 1), (2, 1, 2)]
-    assert events.duplicates == 1
+    assert events.dropped == {"low_rating": 1, "duplicate": 1, "rare_item": 0, "inactive_user": 0}
 
 
 def test_duplicates_do_not_help_anyone_over_a_click_filter():
@@ -72,7 +72,9 @@ def test_duplicates_do_not_help_anyone_over_a_click_filter():
 def test_items_are_filtered_first_and_each_once():
     # item 3 goes first, which leaves user 2 one event; item 2 then has a single event left and stays
     table = table_of([(1, 1), (1, 2), (2, 2), (2, 3), (3, 1)])
-    assert kept(filtered(table, options(min_item_click=2, min_user_click=2))) == [(1, 1, 0), (1, 2, 1)]
+    events = filtered(table, options(min_item_click=2, min_user_click=2))
+    assert kept(events) == [(1, 1, 0), (1, 2, 1)]
+    assert events.dropped == {"low_rating": 0, "duplicate": 0, "rare_item": 1, "inactive_user": 2}
 
 
 @pytest.mark.parametrize("choices", [{"min_rating": 5}, {"min_user_click": 3}, {"min_item_click": 3}])

@@ -69,7 +69,7 @@ INTEGERS = st.integers(-30, 30).map(str)
 ODD = st.sampled_from(
     ["007", "+5", "-0", " 7", "7 ", "1_0", "1.0", "٣", "10", "9", "-1", "é", "e", "Z", "a", "ａ", "😀", "﷽"]
 )
-TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=3)
+TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=3).filter(lambda t: t.strip(" "))
 IDS = st.one_of(
     st.lists(INTEGERS, min_size=8, max_size=20, unique=True),
     st.lists(st.one_of(ODD, INTEGERS), min_size=8, max_size=20, unique=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,10 +11,14 @@ from pathlib import Path
 from data_prep.catalogue import DATASETS
 from data_prep.options import DataOptions
 from data_prep.readers.known import LAYOUTS
+from data_prep.readers.matrices import is_npz
 from data_prep.readers.own import understand
 from data_prep.readers.sources import Member, locate
 from data_prep.table import Table
 from utils.errors import UserError
+
+#: Files that only a split has: this project's own export (Liang et al.'s layout), and RecBole's.
+_SPLIT = {"validation_tr.csv", "test_tr.csv", "train.inter", "valid.inter", "test.inter"}
 
 __all__ = ["Source", "open_source"]
 
@@ -27,13 +32,17 @@ class Source:
     files : tuple of Path
         The files on disk it consists of: what its checksum is of.
     layout : str
-        A name of ``LAYOUTS``, or "csv", "tsv", "parquet", "json lines".
+        A name of ``LAYOUTS``, or a kind of one's own file (``own.OwnFile``).
     columns : dict or None
         Role -> name for one's own layouts; None where the layout fixes them.
     guessed : bool
         Whether ``columns`` comes from the header alone.
     read : callable
         Reads it.
+    separator : str or None
+        The one given on the command line, unless it is the one that would be found anyway.
+    notes : tuple of str
+        What was taken for what, for whoever watches.
     """
 
     files: tuple[Path, ...]
@@ -41,17 +50,21 @@ class Source:
     columns: dict[str, str] | None
     guessed: bool
     read: Callable[[], Table]
+    separator: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def open_source(raw: Path, options: DataOptions) -> Source:
     """Find the files at ``raw`` and their layout, from names and first lines; nothing large is read yet.
 
     A catalogued data set may also come as one's own kind of file (Parquet, csv with a header, JSON lines), and does
-    whenever ``options.columns`` is given. Raises ``UserError`` for a missing file or an unknown format.
+    whenever ``options.columns`` or ``options.separator`` is given. Raises ``UserError`` for a missing file or an
+    unknown format.
     """
     known = DATASETS.get(options.dataset)
-    if not known or options.columns:
-        return _own(_single(locate(raw, ["*"]), raw), options)
+    if not known or options.columns or options.separator:
+        members = [Member(raw)] if is_npz(raw) else locate(raw, ["*"])
+        return _own(_single(_likeliest(members), raw), options)
     patterns = [pattern for name in known.formats for pattern in LAYOUTS[name].files]
     members = _with_siblings(locate(raw, patterns), patterns)
     for name in known.formats:
@@ -72,14 +85,40 @@ def open_source(raw: Path, options: DataOptions) -> Source:
 
 
 def _own(member: Member, options: DataOptions) -> Source:
-    own = understand(member, options.columns)
-    return Source((member.path,), own.kind, own.columns, own.guessed, own.read)
+    own = understand(member, options.columns, options.separator)
+    separator = options.separator
+    if separator is not None and own.columns and separator == _found_separator(member, options):
+        separator = None  # the same preparation as without it
+    return Source((member.path,), own.kind, own.columns, own.guessed, own.read, separator, own.notes)
+
+
+def _found_separator(member: Member, options: DataOptions) -> str | None:
+    """The separator that would be found in ``member`` if none were given."""
+    try:
+        return understand(member, options.columns).separator
+    except UserError:
+        return None
+
+
+def _likeliest(members: list[Member]) -> list[Member]:
+    """Of several files those that are called ratings or interactions; all where none or several are."""
+    likely = [member for member in members if re.match(r"(ratings|interactions)\.", member.name.lower())]
+    return likely if len(likely) == 1 else members
 
 
 def _single(members: list[Member], raw: Path) -> Member:
-    if len(members) > 1:
-        raise UserError(f"--raw {raw} holds {len(members)} files; name the one that is the ratings table")
-    return members[0]
+    if len(members) == 1:
+        return members[0]
+    names = [member.inside or member.path.name for member in members]
+    if _SPLIT & {re.sub(r"^.*\.(?=(train|valid|test)\.inter$)", "", Path(name).name) for name in names}:
+        raise UserError(
+            f"--raw {raw} holds a ready-made split ({', '.join(sorted(names)[:5])}), which cannot be read in yet; give "
+            "the ratings as they were before, and they are split as published"
+        )
+    listed = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+    raise UserError(
+        f"--raw {raw} holds {len(members)} files; name the one that is the ratings table ({raw}/NAME): {listed}"
+    )
 
 
 def _with_siblings(members: list[Member], patterns: list[str]) -> list[Member]:

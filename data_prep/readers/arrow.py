@@ -11,14 +11,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_prep.ids import ranked, ranked_integers
+from data_prep.ids import SPACES, ColumnError, ranked, ranked_integers, same_spelled
 from data_prep.table import Table
 from utils.errors import UserError
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
-def to_table(columns: Mapping[str, pa.ChunkedArray], names: Mapping[str, str], where: str) -> Table:
+def to_table(
+    columns: Mapping[str, pa.ChunkedArray], names: Mapping[str, str], where: str, stripped: bool = False
+) -> Table:
     """Build the table from ``columns`` (role -> column).
 
     Parameters
@@ -30,6 +32,8 @@ def to_table(columns: Mapping[str, pa.ChunkedArray], names: Mapping[str, str], w
         What the source calls them, for errors.
     where : str
         The file, for errors.
+    stripped : bool, default False
+        Whether spaces around an id are none of it (text whose separators may stand between spaces).
 
     Raises
     ------
@@ -39,31 +43,38 @@ def to_table(columns: Mapping[str, pa.ChunkedArray], names: Mapping[str, str], w
     titles = {role: f"{where}: column {names[role]!r}" for role in columns}
     if not len(columns["user"]):
         raise UserError(f"{where} has no rows; a ratings table was expected")
-    users, user_ids = _ids(columns["user"], titles["user"])
-    items, item_ids = _ids(columns["item"], titles["item"])
+    users, user_ids, of_users = _ids(columns["user"], titles["user"], stripped)
+    items, item_ids, of_items = _ids(columns["item"], titles["item"], stripped)
     ratings = _ratings(columns["rating"], titles["rating"]) if "rating" in columns else None
     timestamps = _timestamps(columns["timestamp"], titles["timestamp"]) if "timestamp" in columns else None
-    return Table(users, items, user_ids, item_ids, ratings, timestamps)
+    spellings = {role: found for role, found in (("user", of_users), ("item", of_items)) if found is not None}
+    return Table(users, items, user_ids, item_ids, ratings, timestamps, spellings=spellings)
 
 
-def _ids(column: pa.ChunkedArray, title: str) -> tuple[np.ndarray, np.ndarray]:
+def _ids(
+    column: pa.ChunkedArray, title: str, stripped: bool
+) -> tuple[np.ndarray, np.ndarray, tuple[int, str, str] | None]:
+    """Codes, ids, and what was written in more than one way (``same_spelled``)."""
     _no_nulls(column, title, "an id")
     kind = column.type
     if pa.types.is_uint64(kind) and pc.max(column).as_py() > np.iinfo(np.int64).max:
         column = column.cast(pa.string())  # beyond int64: ranked orders them by value all the same
     elif pa.types.is_integer(kind):
-        return ranked_integers(column.to_numpy())
+        return *ranked_integers(column.to_numpy()), None
     elif pa.types.is_dictionary(kind) and not pa.types.is_string(kind.value_type):
         column = column.cast(kind.value_type)
     kind = column.type
     if pa.types.is_integer(kind):
-        return ranked_integers(column.to_numpy())
+        return *ranked_integers(column.to_numpy()), None
     if pa.types.is_large_string(kind):
         column = column.cast(pa.string()) if column.nbytes < 1 << 31 else column
     if not _is_text(column.type):
-        raise UserError(f"{title} holds {kind}; ids must be whole numbers or text")
-    codes, values = _dictionary(column)
-    return ranked(codes, values, title)
+        raise ColumnError(f"{title} holds {kind}; ids must be whole numbers or text")
+    codes, values = _used(*_dictionary(column))
+    values, found = same_spelled(values)
+    if found is not None or stripped:
+        codes, values = _merged(codes, [value.strip(SPACES) for value in values] if stripped else values)
+    return *ranked(codes, values, title), found
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -79,10 +90,22 @@ def _dictionary(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     column = column.unify_dictionaries()
     values = column.chunk(0).dictionary.to_pylist()
     codes = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in column.chunks])
-    if len(set(values)) < len(values):  # a file's own dictionary may repeat a value
-        merged, distinct = pd.factorize(np.array(values, dtype=object))
-        return merged[codes], list(distinct)
-    return codes, values
+    return _merged(codes, values)  # a file's own dictionary may repeat a value
+
+
+def _used(codes: np.ndarray, values: list[str]) -> tuple[np.ndarray, list[str]]:
+    """The same rows without the values that none has: they are not to be compared with the others."""
+    used = np.bincount(codes, minlength=len(values)) > 0
+    places = np.cumsum(used, dtype=codes.dtype) - 1
+    return places[codes], [value for value, is_used in zip(values, used, strict=True) if is_used]
+
+
+def _merged(codes: np.ndarray, values: list[str]) -> tuple[np.ndarray, list[str]]:
+    """The same rows with each of ``values`` once."""
+    if len(set(values)) == len(values):
+        return codes, values
+    merged, distinct = pd.factorize(np.array(values, dtype=object))
+    return merged[codes], list(distinct)
 
 
 def _ratings(column: pa.ChunkedArray, title: str) -> np.ndarray:
@@ -93,10 +116,10 @@ def _ratings(column: pa.ChunkedArray, title: str) -> np.ndarray:
     elif pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         values = (column if pa.types.is_integer(kind) else column.cast(pa.float64())).to_numpy()
     else:
-        raise UserError(f"{title} holds {kind}; a rating is a number")
+        raise ColumnError(f"{title} holds {kind}; a rating is a number")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise UserError(f"{title}, data row {row + 1}: {values[row]} is no rating; a finite number was expected")
+        raise ColumnError(f"{title}, data row {row + 1}: {values[row]} is no rating; a finite number was expected")
     return values
 
 
@@ -105,7 +128,7 @@ def _numbers(column: pa.ChunkedArray, title: str, what: str) -> np.ndarray:
     values = np.array([_number(text) for text in texts], dtype=np.float64)
     if np.isnan(values[codes]).any():
         row = int(np.flatnonzero(np.isnan(values[codes]))[0])
-        raise UserError(f"{title}, data row {row + 1}: {texts[codes[row]]!r} is no number; a {what} was expected")
+        raise ColumnError(f"{title}, data row {row + 1}: {texts[codes[row]]!r} is no number; a {what} was expected")
     return values[codes]
 
 
@@ -127,16 +150,18 @@ def _timestamps(column: pa.ChunkedArray, title: str) -> np.ndarray:
     if pa.types.is_floating(kind):
         return _whole_units(column.to_numpy().astype(np.float64), title)
     if not _is_text(kind):
-        raise UserError(f"{title} holds {kind}; a time is a number or a date")
+        raise ColumnError(f"{title} holds {kind}; a time is a number or a date")
     codes, texts = _dictionary(column)
     if all(re.fullmatch(r"-?[0-9]{1,18}", text) for text in texts):  # exact where a float would round
         return np.array([int(text) for text in texts], dtype=np.int64)[codes]
-    values = np.array([_seconds(text) for text in texts], dtype=np.float64)
+    values = np.array([seconds_of(text) for text in texts], dtype=np.float64)
     used = np.bincount(codes, minlength=len(texts)) > 0
     if np.isnan(values[used]).any():
         row = int(np.flatnonzero(np.isnan(values[codes]))[0])
         text = texts[codes[row]]
-        raise UserError(f"{title}, data row {row + 1}: {text!r} is no time; seconds or an ISO 8601 date were expected")
+        raise ColumnError(
+            f"{title}, data row {row + 1}: {text!r} is no time; seconds or an ISO 8601 date were expected"
+        )
     values[~used] = 0  # Netflix's "movie:" lines leave a text behind that no row uses
     return _whole_units(values, title)[codes]
 
@@ -145,12 +170,13 @@ def _whole_units(seconds: np.ndarray, title: str) -> np.ndarray:
     """Seconds where all are whole, else microseconds: the order must not lose what a fraction says."""
     if not np.isfinite(seconds).all():
         row = int(np.flatnonzero(~np.isfinite(seconds))[0])
-        raise UserError(f"{title}, data row {row + 1}: {seconds[row]} is no time; a finite number was expected")
+        raise ColumnError(f"{title}, data row {row + 1}: {seconds[row]} is no time; a finite number was expected")
     whole = seconds if (seconds == np.floor(seconds)).all() else np.rint(seconds * 1e6)
     return whole.astype(np.int64)
 
 
-def _seconds(text: str) -> float:
+def seconds_of(text: str) -> float:
+    """The time that ``text`` says, a number or an ISO 8601 date, in seconds (since 1970); NaN where it says none."""
     number = _number(text)
     if np.isfinite(number):
         return number
@@ -165,4 +191,4 @@ def _seconds(text: str) -> float:
 def _no_nulls(column: pa.ChunkedArray, title: str, what: str) -> None:
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py()
-        raise UserError(f"{title}, data row {row + 1} is empty; {what} was expected in every row")
+        raise ColumnError(f"{title}, data row {row + 1} is empty; {what} was expected in every row")

@@ -1,13 +1,15 @@
-"""Delimited text (csv, tsv, ``::``) in one pass of a fast reader."""
+"""Delimited text (csv, tsv, ``::``) in one pass of a fast reader, every line of it accounted for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.csv
 
 from data_prep.readers.arrow import to_table
+from data_prep.readers.lines import Counted, Quotes, Squeezed, blank_lines, not_utf8, quotes_of
 from data_prep.readers.sources import Member
 from data_prep.table import Table
 from utils.errors import UserError
@@ -17,80 +19,106 @@ _BLOCK = 8 << 20
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
-def read_delimited(
-    members: Sequence[Member],
-    columns: Mapping[str, str],
-    names: Sequence[str],
-    delimiter: str = ",",
-    header: bool = False,
-    quoted: bool = False,
-) -> Table:
-    """Read one table from ``members``, one after the other.
+@dataclass(frozen=True)
+class Layout:
+    """How a delimited file is written.
 
     Parameters
     ----------
-    members : sequence of Member
-        Files of the same layout, in order.
-    columns : mapping
-        Role ("user", "item", "rating", "timestamp") -> the name of its column.
-    names : sequence of str
+    names : tuple of str
         The names of all columns, in the order of the file.
     delimiter : str, one character
+        A space is any number of them, and of tabs.
+    comments : int
+        Lines to be skipped at the beginning of each file.
     header : bool
-        Whether the first line of each file is to be skipped.
+        Whether the line after them is to be skipped too.
     quoted : bool
         Whether a field may stand in double quotes.
+    stripped : bool
+        Whether spaces around an id are none of it.
+    """
+
+    names: tuple[str, ...]
+    delimiter: str = ","
+    comments: int = 0
+    header: bool = False
+    quoted: bool = False
+    stripped: bool = False
+
+
+def read_delimited(members: Sequence[Member], columns: Mapping[str, str], layout: Layout) -> Table:
+    """Read one table from ``members``, files of the same ``layout``, one after the other.
+
+    ``columns`` maps roles ("user", "item", "rating", "timestamp") to names of ``layout``.
 
     Raises
     ------
     UserError
-        For a row with another number of columns, a rating that is no number, bytes that are not UTF-8.
+        For a row with another number of columns, a rating that is no number, bytes that are not UTF-8, a quote that
+        nothing closes, and whenever a line of a file is neither read as a row nor known to be none.
     """
     where = members[0].label if len(members) == 1 else f"{members[0].path.parent}"
-    parts = []
+    parts, unused = [], {"header": 0, "comment": 0, "blank": 0, "inside_quotes": 0}
     for member in members:
         try:
-            part = _read(member, columns, names, delimiter, header, quoted, numbers=True)
+            part, lines = _read(member, columns, layout, numbers=True)
         except pa.ArrowInvalid:
             # Either a value that is no plain number (a date, say), or a fault that reading text will show again.
-            part = _read_text(member, columns, names, delimiter, header, quoted)
+            part, lines = _read_text(member, columns, layout)
         parts.append(part)
+        for why, number in lines.items():
+            unused[why] += number
     if len({part.schema for part in parts}) > 1:
-        parts = [_read_text(member, columns, names, delimiter, header, quoted) for member in members]
+        parts = [_read_text(member, columns, layout)[0] for member in members]
     table = pa.concat_tables(parts)
-    return to_table({role: table.column(name) for role, name in columns.items()}, columns, where)
+    chosen = {role: table.column(name) for role, name in columns.items()}
+    return to_table(chosen, columns, where, layout.stripped).with_unused(**unused)
 
 
-def _read_text(member: Member, *layout) -> pa.Table:
+def _read_text(member: Member, columns: Mapping[str, str], layout: Layout) -> tuple[pa.Table, dict[str, int]]:
     try:
-        return _read(member, *layout, numbers=False)
+        return _read(member, columns, layout, numbers=False)
     except pa.ArrowInvalid as error:
-        raise UserError(f"{member.label}: wrong format ({error})") from error
+        raise UserError(not_utf8(member) or f"{member.label}: wrong format ({error})") from error
 
 
-def _read(
-    member: Member,
-    columns: Mapping[str, str],
-    names: Sequence[str],
-    delimiter: str,
-    header: bool,
-    quoted: bool,
-    numbers: bool,
-) -> pa.Table:
+def _read(member: Member, columns: Mapping[str, str], layout: Layout, numbers: bool) -> tuple[pa.Table, dict[str, int]]:
+    """The columns, and the lines of the file that are no rows, by reason."""
+    quotes = quotes_of(member, layout.delimiter, layout.comments, len(layout.names)) if layout.quoted else Quotes()
     types = {columns["user"]: _TEXT, columns["item"]: _TEXT}
     for role, kind in (("rating", pa.float64()), ("timestamp", pa.int64())):
         if role in columns:
             types[columns[role]] = kind if numbers else _TEXT
     with member.opened() as stream:
-        return pyarrow.csv.read_csv(
-            pa.PythonFile(stream, mode="r"),
+        counted = Counted(stream)
+        table = pyarrow.csv.read_csv(
+            pa.PythonFile(Squeezed(counted) if layout.delimiter == " " else counted, mode="r"),
             read_options=pyarrow.csv.ReadOptions(
-                block_size=_BLOCK, column_names=list(names), skip_rows=1 if header else 0
+                block_size=_BLOCK, column_names=list(layout.names), skip_rows=layout.comments + layout.header
             ),
             parse_options=pyarrow.csv.ParseOptions(
-                delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=False
+                delimiter=layout.delimiter,
+                quote_char='"' if layout.quoted else False,
+                newlines_in_values=quotes.line_ends > 0,
             ),
             convert_options=pyarrow.csv.ConvertOptions(
                 include_columns=list(types), column_types=types, null_values=[""], strings_can_be_null=False
             ),
         )
+    return table, _unused(member, counted.lines, len(table), layout, quotes)
+
+
+def _unused(member: Member, lines: int, rows: int, layout: Layout, quotes: Quotes) -> dict[str, int]:
+    """Why ``lines`` of the file made fewer ``rows``; ``UserError`` when that is not known of every one."""
+    unused = {"header": int(layout.header), "comment": layout.comments, "inside_quotes": quotes.line_ends}
+    blank = 0
+    if lines != rows + sum(unused.values()):  # seldom: counting blank lines takes a second pass
+        lines, blank = blank_lines(member, ignored=" \t" if layout.delimiter == " " else "")
+        blank -= quotes.blank
+    if lines != rows + blank + sum(unused.values()):
+        raise UserError(
+            f"{member.label}: wrong format, its {lines:,} lines gave {rows:,} rows and {blank:,} are blank; look for "
+            "quotes that nothing closes, or line ends inside of values"
+        )
+    return {**unused, "blank": blank}

@@ -6,16 +6,19 @@ import json
 from array import array
 from collections.abc import Mapping
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from data_prep.ids import ColumnError
 from data_prep.readers.arrow import to_table
 from data_prep.readers.sources import LONGEST_LINE, Member
 from data_prep.table import Table
 from utils.errors import UserError
 
+_LINES = 1000  # that are looked at for the names of fields
 _EXPECTED = {"user": "text or a whole number", "item": "text or a whole number", "rating": "a number"}
 
 
@@ -31,12 +34,12 @@ class _Field:
         try:
             value = record[self.name]
         except KeyError:
-            raise UserError(f"{self.where}, line {line}: no field {self.name!r}; every line needs one") from None
+            raise ColumnError(f"{self.where}, line {line}: no field {self.name!r}; every line needs one") from None
         if value.__class__ is not str:
             is_id = self.role in ("user", "item")
             if value.__class__ is not int and (is_id or value.__class__ is not float):
                 expected = _EXPECTED.get(self.role, "a number or a date")
-                raise UserError(f"{self.where}, line {line}: {self.name} {value!r} is not {expected}")
+                raise ColumnError(f"{self.where}, line {line}: {self.name} {value!r} is not {expected}")
             value = repr(value)
         self.codes.append(self.texts.setdefault(value, len(self.texts)))
 
@@ -44,8 +47,18 @@ class _Field:
         try:
             texts = pa.array(list(self.texts), pa.string())
         except UnicodeEncodeError as error:
-            raise UserError(f"{self.where}: {self.name} {error.object!r} is no valid text") from error
+            raise ColumnError(f"{self.where}: {self.name} {error.object!r} is no valid text") from error
         return pa.chunked_array([pa.DictionaryArray.from_arrays(np.frombuffer(self.codes, np.int32), texts)])
+
+
+def first_fields(member: Member) -> list[str]:
+    """The names of all fields of the first lines, in the order they come up: not every line need have each."""
+    names: dict[str, None] = {}
+    with member.opened() as stream:
+        for number, line in enumerate(islice(iter(partial(stream.readline, LONGEST_LINE), b""), _LINES), start=1):
+            if not line.isspace():
+                names |= dict.fromkeys(_parsed(line, number, member))
+    return list(names)
 
 
 def read_json_lines(member: Member, columns: Mapping[str, str]) -> Table:
@@ -53,17 +66,18 @@ def read_json_lines(member: Member, columns: Mapping[str, str]) -> Table:
 
     Raises ``UserError`` naming the line that is no JSON object, lacks a field, or holds a value of the wrong kind.
     """
-    fields = [_Field(role, name, member.label) for role, name in columns.items()]
+    fields, blank = [_Field(role, name, member.label) for role, name in columns.items()], 0
     with member.opened() as stream:
         for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), b""), start=1):
             if line.isspace():
+                blank += 1
                 continue
             record = _parsed(line, number, member)
             for each in fields:
                 each.add(record, number)
     if not fields[0].codes:
         raise UserError(f"{member.label} has no rows; a ratings table was expected")
-    return to_table({each.role: each.column() for each in fields}, columns, member.label)
+    return to_table({each.role: each.column() for each in fields}, columns, member.label).with_unused(blank=blank)
 
 
 def _parsed(line: bytes, number: int, member: Member) -> dict:

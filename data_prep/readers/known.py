@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from data_prep.readers.amazon import read_five_core
+from data_prep.readers.delimited import Layout as Delimited
 from data_prep.readers.delimited import read_delimited
 from data_prep.readers.jsonlines import read_json_lines
 from data_prep.readers.netflix import read_netflix
@@ -46,20 +47,20 @@ class Layout:
 
 def _movielens_csv(members: Sequence[Member]) -> Table:
     columns = {"user": "userId", "item": "movieId", "rating": "rating", "timestamp": "timestamp"}
-    return read_delimited(members, columns, list(columns.values()), header=True)
+    return read_delimited(members, columns, Delimited(tuple(columns.values()), header=True))
 
 
 def _movielens_dat(members: Sequence[Member]) -> Table:
     names = ("user", "-1", "item", "-2", "rating", "-3", "timestamp")  # "::" is an empty column between two colons
-    return read_delimited(members, _AS_NAMED, names, delimiter=":")
+    return read_delimited(members, _AS_NAMED, Delimited(names, ":"))
 
 
 def _movielens_tab(members: Sequence[Member]) -> Table:
-    return read_delimited(members, _AS_NAMED, _FOUR, delimiter="\t")
+    return read_delimited(members, _AS_NAMED, Delimited(_FOUR, "\t"))
 
 
 def _movielens_inter(members: Sequence[Member]) -> Table:
-    return read_delimited(members, _AS_NAMED, _FOUR, delimiter="\t", header=True)
+    return read_delimited(members, _AS_NAMED, Delimited(_FOUR, "\t", header=True))
 
 
 def _amazon_json(members: Sequence[Member]) -> Table:
@@ -68,18 +69,18 @@ def _amazon_json(members: Sequence[Member]) -> Table:
 
 
 def _amazon_csv(members: Sequence[Member]) -> Table:
-    return read_five_core(read_delimited(members, _AS_NAMED, _FOUR))
+    return read_five_core(read_delimited(members, _AS_NAMED, Delimited(_FOUR)))
 
 
 def _msd(members: Sequence[Member]) -> Table:
     columns = {"user": "user", "item": "song"}  # a play count is no rating: the published study ignores it
-    return read_delimited(members, columns, ("user", "song", "count"), delimiter="\t")
+    return read_delimited(members, columns, Delimited(("user", "song", "count"), "\t"))
 
 
 def _pinterest(members: Sequence[Member]) -> Table:
     width = members[0].first_line().count(b"\t") + 1
     names = ("user", "item", "rating", "timestamp", *map(str, range(4, width)))[:width]
-    return read_delimited(members, {"user": "user", "item": "item"}, names, delimiter="\t")
+    return read_delimited(members, {"user": "user", "item": "item"}, Delimited(tuple(names), "\t"))
 
 
 def _line(pattern: str) -> re.Pattern[bytes]:

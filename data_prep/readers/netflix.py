@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from data_prep.readers.arrow import to_table
+from data_prep.readers.lines import Counted
 from data_prep.readers.sources import Member
 from data_prep.table import Table
 from utils.errors import UserError
@@ -52,19 +53,25 @@ def read_netflix(members: Sequence[Member]) -> Table:
     Raises ``UserError`` when a file does not begin with a ``movie:`` line, or a row is no user, rating and date.
     """
     try:
-        table = pa.concat_tables([_read(member, pa.int32()) for member in members])  # as published: numbers
+        parts = [_read(member, pa.int32()) for member in members]  # as published: numbers
     except pa.ArrowInvalid:
-        table = pa.concat_tables([_read(member, _TEXT) for member in members])
+        parts = [_read(member, _TEXT) for member in members]
+    table = pa.concat_tables([part for part, _ in parts])
     names = {"user": "user", "item": "movie", "rating": "rating", "timestamp": "date"}
     columns = {role: table.column(name) for role, name in names.items()}
     where = members[0].label if len(members) == 1 else str(members[0].path.parent)
-    return to_table(columns, names, where)
+    return to_table(columns, names, where).with_unused(
+        movie=sum(lines["movie"] for _, lines in parts), blank=sum(lines["blank"] for _, lines in parts)
+    )
 
 
-def _read(member: Member, ids: pa.DataType) -> pa.Table:
-    """user, movie, rating and date of every rating in one file; ``ArrowInvalid`` when ``ids`` does not hold its ids."""
+def _read(member: Member, ids: pa.DataType) -> tuple[pa.Table, dict[str, int]]:
+    """user, movie, rating and date of every rating in one file, and its lines that are none, by reason.
+
+    ``ArrowInvalid`` when ``ids`` does not hold its ids.
+    """
     try:
-        table = _as_written(member, ids)
+        table, lines = _as_written(member, ids)
     except pa.ArrowInvalid as error:
         if ids is not _TEXT:
             raise
@@ -79,13 +86,15 @@ def _read(member: Member, ids: pa.DataType) -> pa.Table:
     movies = table.column("user").take(pa.array(heads)).combine_chunks()
     of_rows = np.repeat(np.arange(len(heads), dtype=np.int32), np.diff(np.append(heads, len(is_head))))
     table = table.append_column("movie", movies.take(pa.array(of_rows)))
-    return table.filter(pa.array(~is_head))
+    return table.filter(pa.array(~is_head)), {"movie": len(heads), "blank": lines - len(is_head)}
 
 
-def _as_written(member: Member, ids: pa.DataType) -> pa.Table:
+def _as_written(member: Member, ids: pa.DataType) -> tuple[pa.Table, int]:
+    """Every line as a row, and how many lines there are."""
     with member.opened() as stream:
-        return pyarrow.csv.read_csv(
-            pa.PythonFile(_AsCsv(stream), mode="r"),
+        counted = Counted(stream)
+        table = pyarrow.csv.read_csv(
+            pa.PythonFile(_AsCsv(counted), mode="r"),
             read_options=pyarrow.csv.ReadOptions(column_names=["user", "rating", "date"], block_size=_CSV_BLOCK),
             parse_options=pyarrow.csv.ParseOptions(quote_char=False),
             convert_options=pyarrow.csv.ConvertOptions(
@@ -94,3 +103,4 @@ def _as_written(member: Member, ids: pa.DataType) -> pa.Table:
                 strings_can_be_null=False,
             ),
         )
+    return table, counted.lines

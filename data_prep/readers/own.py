@@ -1,9 +1,9 @@
-"""One's own table: csv, tsv, Parquet or JSON lines, maybe gzipped; the columns as named, or as the header says."""
+"""One's own table, in any layout that can be told from its first bytes; columns as named, or as the header says."""
 
 from __future__ import annotations
 
-import csv
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,19 +11,29 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet
 
-from data_prep.options import ROLES
-from data_prep.readers.arrow import to_table
-from data_prep.readers.delimited import read_delimited
-from data_prep.readers.jsonlines import read_json_lines
+from data_prep.options import ROLES, format_columns
+from data_prep.readers.adjacency import is_adjacency, read_adjacency
+from data_prep.readers.arrow import seconds_of, to_table
+from data_prep.readers.delimited import Layout, read_delimited
+from data_prep.readers.jsonlines import first_fields, read_json_lines
+from data_prep.readers.lines import not_utf8
+from data_prep.readers.matrices import MATRIX_MARKET, is_npz, read_matrix_market, read_npz_matrix
+from data_prep.readers.sniff import Sample, sample_of, shown
 from data_prep.readers.sources import Member
 from data_prep.table import Table
 from utils.errors import UserError
 
 _PARQUET = b"PAR1"
+_KINDS = "csv, tsv, Parquet or JSON lines"
+_MEANING = {
+    "npz": "rows are users, columns are items, numbered from 0",
+    "matrix market": "rows are users, columns are items, numbered from 1",
+    "lists": "each line is a user followed by items",
+}
 #: What headers call each role, most telling first; compared without case, signs and RecBole's ``:type``.
 _ALIASES = {
     "user": ("user", "userid", "uid", "reviewerid", "customerid", "customer", "profileid", "memberid", "visitorid"),
-    "item": ("item", "itemid", "iid", "sid", "movieid", "movie", "asin", "parentasin", "productid", "product", "songid",
+    "item": ("item", "itemid", "iid", "sid", "movieid", "movie", "parentasin", "asin", "productid", "product", "songid",
              "song", "trackid", "artistid", "bookid", "isbn", "businessid", "gameid", "appid"),
     "rating": ("rating", "ratings", "overall", "stars", "score"),
     "timestamp": ("timestamp", "unixreviewtime", "unixtime", "time", "datetime", "date", "ts"),
@@ -32,34 +42,66 @@ _ALIASES = {
 
 @dataclass(frozen=True)
 class OwnFile:
-    """A file whose layout is understood: its kind, the columns to be read, and how."""
+    """A file whose layout is understood.
+
+    Parameters
+    ----------
+    kind : str
+        "csv", "parquet", "json lines", "lists", "npz" or "matrix market".
+    columns : dict or None
+        Role -> name; None where the layout fixes them.
+    guessed : bool
+        Whether ``columns`` comes from the header alone.
+    read : callable
+        Reads it.
+    separator : str or None
+        Of delimited text the one found; None where it was given or there is none.
+    notes : tuple of str
+        What was taken for what, for whoever watches.
+    """
 
     kind: str
-    columns: dict[str, str]
+    columns: dict[str, str] | None
     guessed: bool
     read: Callable[[], Table]
+    separator: str | None = None
+    notes: tuple[str, ...] = ()
 
 
-def understand(member: Member, columns: Mapping[str, str] | None) -> OwnFile:
+def understand(member: Member, columns: Mapping[str, str] | None, separator: str | None = None) -> OwnFile:
     """Find out what ``member`` is from its bytes, and which of its columns to read.
 
-    Raises ``UserError`` when it is neither text, JSON lines nor Parquet, a named column is missing, or none is named
-    and the header does not say which is which.
+    Raises ``UserError`` when it is of no known kind, a named column is missing, or none is named and the header does
+    not say which is which.
     """
     if member.starts_with(_PARQUET):
         return _parquet(member, columns)
-    line = member.first_line()
-    try:
-        text = line.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise UserError(
-            f"{member.label}: wrong format; csv, tsv, Parquet or JSON lines were expected, UTF-8, maybe .gz"
-        )
+    if member.inside is None and is_npz(member.path):
+        return _fixed("npz", member, columns, lambda: read_npz_matrix(member))
+    if member.starts_with(MATRIX_MARKET):
+        return _fixed("matrix market", member, columns, lambda: read_matrix_market(member))
+    text = _first_text(member)
     if text.lstrip().startswith(("{", "[")):
         return _json_lines(member, text, columns)
-    return _delimited(member, text, columns)
+    return _delimited(member, columns, separator)
+
+
+def _first_text(member: Member) -> str:
+    """The first line; ``UserError`` when it is none of UTF-8 text."""
+    line = member.first_line()
+    if b"\0" in line:
+        raise UserError(f"{member.label}: wrong format; {_KINDS} were expected, text in UTF-8, maybe .gz")
+    try:
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(not_utf8(member) or f"{member.label}: wrong format; {_KINDS} were expected") from None
+
+
+def _fixed(kind: str, member: Member, columns: Mapping[str, str] | None, read: Callable[[], Table]) -> OwnFile:
+    """A layout that has no columns to choose from."""
+    if columns:
+        raise UserError(f"{member.label}: a file of the kind {kind} has no columns to name; leave --columns out")
+    return OwnFile(kind, None, False, read, notes=(f"read as {kind}: {_MEANING[kind]}",))
 
 
 def _parquet(member: Member, columns: Mapping[str, str] | None) -> OwnFile:
@@ -91,55 +133,99 @@ def _json_lines(member: Member, first: str, columns: Mapping[str, str] | None) -
         raise UserError(f"{member.label}: wrong format, line 1 is not JSON ({error})") from error
     if not isinstance(record, dict):
         raise UserError(f"{member.label}: wrong format; JSON lines were expected, one object a line")
-    chosen, guessed = choose_columns(columns, list(record), member.label)
+    chosen, guessed = choose_columns(columns, first_fields(member), member.label)
     return OwnFile("json lines", chosen, guessed, lambda: read_json_lines(member, chosen))
 
 
-def _delimited(member: Member, first: str, columns: Mapping[str, str] | None) -> OwnFile:
-    suffixes = {suffix.lower() for suffix in member.path.suffixes}
-    likely = "\t,;|" if {".tsv", ".tab"} & suffixes else ",\t;|"
-    delimiter = max(likely, key=first.count)  # the first of those that occur equally often
-    if not first.count(delimiter):
-        raise UserError(
-            f"{member.label}: wrong format; its first line {first[:60]!r} is no header of a csv or tsv table"
-        )
-    try:
-        names = next(csv.reader([first], delimiter=delimiter))
-    except csv.Error as error:
-        raise UserError(f"{member.label}: wrong format, its first line is no header ({error})") from error
-    numbers = [str(position) for position in range(1, len(names) + 1)]
-    by_position = bool(columns) and set(columns.values()) <= set(numbers) and not set(columns.values()) <= set(names)
-    if by_position:
-        names = numbers
+def _delimited(member: Member, columns: Mapping[str, str] | None, separator: str | None) -> OwnFile:
+    sample = sample_of(member, separator)
+    if not columns and is_adjacency(sample):
+        return _fixed("lists", member, columns, lambda: read_adjacency(member, sample.comments))
+    _refuse_libsvm(sample)
+    notes = [] if separator else [f"separator found: {shown(sample.separator)} (--separator says otherwise)"]
+    names, header = sample.first, True
+    if columns and (places := _positions(columns, sample)):
+        header = sample.first_line_names_numbers() or {"user", "item"} <= set(_guess(sample.first))
+        if header:
+            columns = {role: sample.first[place - 1] for role, place in places.items()}
+            notes.append(f"{sample.where} is taken for a header: {', '.join(sample.first[:8])}")
+        else:
+            names = [str(place) for place in range(1, len(sample.first) + 1)]
+            notes.append(f"{sample.where} is taken for an event, not for a header: {', '.join(sample.first[:8])}")
     chosen, guessed = choose_columns(columns, names, member.label)
     if repeated := [name for name in chosen.values() if names.count(name) > 1]:
         raise UserError(f"{member.label} has two columns named {repeated[0]!r}; rename one")
-    kind = "tsv" if delimiter == "\t" else "csv"
-    return OwnFile(
-        kind,
-        chosen,
-        guessed,
-        lambda: read_delimited([member], chosen, names, delimiter, header=not by_position, quoted=True),
-    )
+    if guessed and (unread := _unreadable_time(sample, names, chosen)) is not None:
+        notes.append(f"column {chosen.pop('timestamp')!r} is left out: {unread!r} in it is no time that can be read")
+    layout = _layout(sample, names, header)
+    found = None if separator else sample.separator
+    kind = "tsv" if sample.separator == "\t" else "csv"
+    return OwnFile(kind, chosen, guessed, lambda: read_delimited([member], chosen, layout), found, tuple(notes))
+
+
+def _layout(sample: Sample, names: Sequence[str], header: bool) -> Layout:
+    if sample.separator == "::":  # an empty column between two colons
+        return Layout(_between_colons(names), ":", sample.comments, header, stripped=True)
+    return Layout(tuple(names), sample.separator, sample.comments, header, sample.quoted, stripped=True)
+
+
+def _between_colons(names: Sequence[str]) -> tuple[str, ...]:
+    pairs = [(name, f"\0{place}") for place, name in enumerate(names)]
+    return tuple(name for pair in pairs for name in pair)[:-1]
+
+
+def _positions(columns: Mapping[str, str], sample: Sample) -> dict[str, int] | None:
+    """The columns as positions from 1; None where they are names. Numbers are positions wherever they can be."""
+    if not all(re.fullmatch(r"[0-9]{1,4}", name) for name in columns.values()):
+        return None
+    places = {role: int(name) for role, name in columns.items()}
+    if min(places.values()) < 1 and set(columns.values()) <= set(sample.first):
+        return None  # a header that numbers its columns from 0
+    if wrong := [place for place in places.values() if not 1 <= place <= len(sample.first)]:
+        raise UserError(
+            f"--columns {format_columns(columns)}: {sample.label} has columns 1 to {len(sample.first)}, no {wrong[0]}"
+        )
+    return places
+
+
+def _unreadable_time(sample: Sample, names: Sequence[str], chosen: Mapping[str, str]) -> str | None:
+    """The first value that is no time, in a column that was only guessed to hold times."""
+    if "timestamp" not in chosen:
+        return None
+    values = sample.values(list(names).index(chosen["timestamp"]))
+    return next((value for value in values if math.isnan(seconds_of(value))), None)
+
+
+def _refuse_libsvm(sample: Sample) -> None:
+    if sample.separator == " " and all(re.fullmatch(r"[0-9]+:\S+", field) for row in sample.rows for field in row[1:]):
+        raise UserError(
+            f"{sample.label} looks like libsvm's format, which is not read; convert it with "
+            "sklearn.datasets.load_svmlight_file and scipy.sparse.save_npz, and name the .npz"
+        )
 
 
 def choose_columns(columns: Mapping[str, str] | None, found: Sequence[str], where: str) -> tuple[dict[str, str], bool]:
     """The columns to read: those of ``columns``, else a guess from the names ``found``; and whether it is a guess."""
-    listed = ", ".join(found[:20]) + (", ..." if len(found) > 20 else "")
+    listed = ", ".join(name[:40] for name in found[:20]) + (", ..." if len(found) > 20 else "")
     if columns:
         if missing := [name for name in columns.values() if name not in found]:
             raise UserError(f"{where} has no column {missing[0]!r}; it has: {listed}")
         return {role: columns[role] for role in ROLES if role in columns}, False
-    plain = {re.sub(r"[^a-z0-9]", "", name.split(":")[0].lower()): name for name in reversed(found)}
-    guess = {
-        role: plain[alias]
-        for role in ROLES
-        for alias in reversed(_ALIASES[role])
-        if alias in plain  # reversed: the most telling alias is written last and stays
-    }
+    guess = _guess(found)
     if "user" not in guess or "item" not in guess:
         raise UserError(
             f"{where}: which columns are the user and the item? Say --columns user=NAME,item=NAME (positions, "
             f"user=1,item=2, where there is no header); it has: {listed}"
         )
     return guess, True
+
+
+def _guess(found: Sequence[str]) -> dict[str, str]:
+    """The roles that the names ``found`` tell."""
+    plain = {re.sub(r"[^a-z0-9]", "", name.split(":")[0].lower()): name for name in reversed(found)}
+    return {
+        role: plain[alias]
+        for role in ROLES
+        for alias in reversed(_ALIASES[role])
+        if alias in plain  # reversed: the most telling alias is written last and stays
+    }

@@ -26,6 +26,11 @@ _LARGEST = 16 << 30
 _LARGE, _MOST_PACKED = 1 << 30, 200
 
 
+def largest_unpacked(path: Path) -> int:
+    """The bytes that what is packed at ``path`` may unpack to."""
+    return min(_LARGEST, max(_LARGE, _MOST_PACKED * path.stat().st_size))
+
+
 @dataclass(frozen=True)
 class Member:
     """One readable file: ``path`` itself, or ``inside`` the zip at ``path``; gzip is undone while reading."""
@@ -44,6 +49,11 @@ class Member:
         return Path(self.inside).name if self.inside else self.path.name
 
     @property
+    def suffixes(self) -> set[str]:
+        """The ends of the file's name, in small letters."""
+        return {suffix.lower() for suffix in Path(self.name).suffixes}
+
+    @property
     def packed(self) -> bool:
         """Whether the bytes must be unpacked from the start: no seeking to what one wants."""
         with open(self.path, "rb") as stream:
@@ -55,15 +65,15 @@ class Member:
         with open(self.path, "rb") as packed, contextlib.ExitStack() as stack:
             try:
                 stream = self._unpacked(packed, stack)
-            except (*_NO_ARCHIVE, *_DAMAGED) as error:
+            except (*_NO_ARCHIVE, *DAMAGED) as error:
                 raise self._cut_off(error) from error
             try:
                 yield stream
-            except _DAMAGED as error:
+            except DAMAGED as error:
                 raise self._cut_off(error) from error
 
     def _unpacked(self, stream: BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
-        largest = min(_LARGEST, max(_LARGE, _MOST_PACKED * self.path.stat().st_size))
+        largest = largest_unpacked(self.path)
         if self.inside:
             archive = stack.enter_context(zipfile.ZipFile(stream))
             if archive.getinfo(self.inside).file_size > largest:
@@ -118,7 +128,7 @@ class _Unpacked(gzip.GzipFile):
 
 
 #: What reading packed bytes that are damaged raises (an ``OSError`` without a number is bz2's and gzip's)...
-_DAMAGED = (EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, OSError, _TooLargeError)
+DAMAGED = (EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, OSError, _TooLargeError)
 #: ... and what else opening a zip does: one that is encrypted, or whose table of contents is nonsense.
 _NO_ARCHIVE = (RuntimeError, ValueError, LookupError, struct.error)
 
@@ -139,7 +149,7 @@ def locate(raw: Path, patterns: Sequence[str]) -> list[Member]:
     Parameters
     ----------
     raw : Path
-        A file (taken as it is), a zip, or a folder.
+        A file (taken as it is), a zip, ``a.zip/NAME`` for a file in it, or a folder.
     patterns : sequence of str
         Names looked for in a zip or a folder (one level of sub-folders included), as ``fnmatch`` reads them, a ``.gz``
         behind them allowed. The result is in the order of the patterns, then of the numbers and letters in the names.
@@ -149,10 +159,14 @@ def locate(raw: Path, patterns: Sequence[str]) -> list[Member]:
     UserError
         When there is no such file, or nothing in it has such a name.
     """
+    if (named := _named_inside(raw)) is not None:
+        return [named]
     if raw.is_dir():
         found = [Member(path) for path in [*raw.glob("*"), *raw.glob("*/*")] if path.is_file()]
     elif not raw.exists():
         raise UserError(f"--raw {raw}: no such file or folder; check the path, or see --download")
+    elif not raw.is_file():  # a pipe, which would be waited for without end, and can be read once only
+        raise UserError(f"--raw {raw} is no file on disk but a pipe or a device; write it to a file and name that")
     elif zipfile.is_zipfile(raw):
         found = [
             Member(raw, info.filename) for info in _infos(raw) if info.filename and not info.filename.endswith("/")
@@ -171,6 +185,22 @@ def locate(raw: Path, patterns: Sequence[str]) -> list[Member]:
     return _without_copies(chosen)
 
 
+def _named_inside(raw: Path) -> Member | None:
+    """The member of a zip that ``archive.zip/NAME`` names; None where ``raw`` names nothing of the kind."""
+    if raw.exists():
+        return None
+    for archive in raw.parents:
+        if archive.is_file() and zipfile.is_zipfile(archive):
+            inside = raw.relative_to(archive).as_posix()
+            names = [info.filename for info in _infos(archive) if not info.filename.endswith("/")]
+            chosen = [name for name in names if name == inside] or [name for name in names if Path(name).name == inside]
+            if len(chosen) != 1:
+                held = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+                raise UserError(f"--raw {raw}: the zip holds {len(chosen)} files {inside}; it has: {held}")
+            return Member(archive, chosen[0])
+    return None
+
+
 def _without_copies(members: Sequence[Member]) -> list[Member]:
     """Of a file and its gzipped copy, the file."""
     there = {(member.path, member.inside) for member in members}
@@ -187,7 +217,7 @@ def _infos(raw: Path) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(raw) as archive:
             return archive.infolist()
-    except (*_DAMAGED, *_NO_ARCHIVE) as error:
+    except (*DAMAGED, *_NO_ARCHIVE) as error:
         if _is_of_the_file_system(error):
             raise
         raise UserError(f"{raw} is a damaged zip ({error}); fetch it again") from error
