@@ -13,7 +13,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import scipy.io
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -121,6 +121,15 @@ def test_lines_read_are_events_and_lines_dropped_each_with_its_reason(
     assert found["unknown_items"] == len(left) - in_parts
 
 
+def test_events_on_items_that_no_training_user_has_are_counted(capsys, tmp_path):
+    path = tmp_path / "t.csv"
+    rows = [*events(), *((user, 1000 + user) for user in range(1, 31))]  # an item of one's own each
+    path.write_text(text([row[:2] for row in rows], header="user,item"))
+    said = told(capsys, tmp_path, "--raw", path, "--test_users_size", 4).out
+    assert "270 events + 1 header; 8 of the events are of validation and test users on items" in said
+    assert find_prepared(tmp_path / "data", "mine", test_users_size=4).manifest["lines"]["unknown_items"] == 8
+
+
 # Quotes
 
 TITLES = st.lists(st.text(st.sampled_from("ab \"'"), max_size=5), min_size=6, max_size=25)
@@ -148,17 +157,21 @@ def test_whatever_quotes_a_file_holds_its_rows_are_all_read_or_one_is_named(tmp_
 
 
 @settings(max_examples=60, **IN_TMP)
-@given(titles=st.lists(st.text(st.sampled_from('ab "\n,'), max_size=6), min_size=5, max_size=15))
-def test_what_a_csv_writer_quotes_is_read_line_ends_and_all(tmp_path, titles):
+@given(
+    titles=st.lists(st.text(st.sampled_from('ab "\n,'), max_size=6), min_size=5, max_size=15), blank=st.integers(0, 2)
+)
+@example(titles=["a\n\nb"] * 5, blank=1)  # an empty line inside quotes, and one outside
+def test_what_a_csv_writer_quotes_is_read_line_ends_and_all(tmp_path, titles, blank):
     rows = [(str(n % 4), str(n)) for n in range(len(titles))]
     stream = io.StringIO()
     written = [("user", "item", "title", "more"), *((*row, title, 1) for row, title in zip(rows, titles, strict=True))]
     csv.writer(stream, lineterminator="\n").writerows(written)
     path = tmp_path / "t.csv"
-    path.write_text(stream.getvalue(), newline="")
+    path.write_text(stream.getvalue() + "\n" * blank, newline="")
     table = read(path, columns={"user": "user", "item": "item"})
     assert pairs_of(table) == [(int(user), int(item)) for user, item in rows]
-    assert len(table) + sum(table.unused.values()) == stream.getvalue().count("\n")
+    assert table.unused.get("blank", 0) == blank
+    assert len(table) + sum(table.unused.values()) == stream.getvalue().count("\n") + blank
 
 
 def test_a_large_file_with_quoted_line_ends_is_read_as_a_small_one(tmp_path, monkeypatch):
