@@ -1,0 +1,32 @@
+"""One run that gets Ctrl-C at its n-th training step: ``python -m benchmarks.golden_worker ENGINE STEP OPTIONS...``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from benchmarks.children import report
+from experiments.run import door
+from utils.engine import load_engine
+
+
+def main() -> int:
+    """The worker; reports the exit code that the run's own command would have had (``code``)."""
+    engine, step, *argv = sys.argv[1:]
+    trainer = load_engine(engine).Trainer
+    train_step, steps = trainer.train_step, []
+
+    def interrupted(self, *given):
+        steps.append(1)
+        if len(steps) == int(step):
+            os.kill(os.getpid(), signal.SIGINT)
+        return train_step(self, *given)
+
+    trainer.train_step = interrupted
+    report(code=door(engine, argv))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
