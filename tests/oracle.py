@@ -63,6 +63,23 @@ def forward_backward(model, weights, clicks, network_input, beta, masks_enc=None
     return Passed(nll_of_users.mean(), kl_of_users.mean(), gradients, logits, code, nll_of_users, kl_of_users)
 
 
+def oracle_pass(options, weights, batch, beta):
+    """The oracle on a batch, its flat noise sorted to where it belongs."""
+    dense = np.zeros((batch.n_users, batch.n_items))
+    clicks = dense.copy()
+    dense[batch.rows, batch.indices], clicks[batch.rows, batch.indices] = batch.values, 1
+    noise = iter(batch.noise)
+
+    def masks(rates):
+        return [next(noise) if p > 0 and batch.noise else None for p in rates]
+
+    masks_enc = [None, *masks(options.dropout_enc[1:])]
+    eps = next(noise) if options.model == "vae" and batch.noise else None
+    masks_dec = masks(options.dropout_dec)
+    assert next(noise, None) is None, "the batch carries noise that the model has no place for"
+    return forward_backward(options.model, weights, clicks, dense, beta, masks_enc, masks_dec, eps)
+
+
 def _tower_forward(W, tower, n, x, masks):
     tape = []
     for i in range(n):

@@ -15,7 +15,7 @@ from experiments.parity import BOUNDS
 from experiments.records import RunFolder
 from experiments.settings_text import setting
 from experiments.testing import test as judged
-from test_engines import oracle_pass
+from oracle import oracle_pass
 from utils.arguments import as_argv, parsed, parser_for
 from utils.batches import Batch, plain_batch, training_batches
 from utils.deviant_draws import with_evaluation_noise

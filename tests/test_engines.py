@@ -7,6 +7,7 @@ import pytest
 
 import oracle
 from conftest import random_clicks, two_tastes
+from oracle import oracle_pass
 from utils.batches import plain_batch, steps_per_epoch, training_batches
 from utils.engine import ENGINES, engine_obstacle, load_engine
 from utils.errors import UserError
@@ -27,23 +28,6 @@ SHAPES = {
 
 def options_of(model, shape="two layers", **more):
     return RunOptions(model=model, batch_size=50, **SHAPES[shape], **more).resolved()
-
-
-def oracle_pass(options, weights, batch, beta):
-    """The oracle on a batch, its flat noise sorted to where it belongs."""
-    dense = np.zeros((batch.n_users, batch.n_items))
-    clicks = dense.copy()
-    dense[batch.rows, batch.indices], clicks[batch.rows, batch.indices] = batch.values, 1
-    noise = iter(batch.noise)
-
-    def masks(rates):
-        return [next(noise) if p > 0 and batch.noise else None for p in rates]
-
-    masks_enc = [None, *masks(options.dropout_enc[1:])]
-    eps = next(noise) if options.model == "vae" and batch.noise else None
-    masks_dec = masks(options.dropout_dec)
-    assert next(noise, None) is None, "the batch carries noise that the model has no place for"
-    return oracle.forward_backward(options.model, weights, clicks, dense, beta, masks_enc, masks_dec, eps)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from utils.engine import ENGINES, engine_obstacle
 
@@ -81,3 +82,66 @@ print(load_engine({other!r}).describe())
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert gone not in done.stdout
+
+
+# The tests themselves
+
+TESTS = sorted((ROOT / "tests").glob("*.py"))
+_STATE = {"get_state", "set_state", "seed", "default_rng", "RandomState"}
+
+
+def unseeded(tree):
+    """The lines of a test file that draw what no seed of the file decides."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    imported = set(imports(tree))
+    for node in [tree, *functions]:
+        called = {ast.unparse(call.func): call for call in ast.walk(node) if isinstance(call, ast.Call)}
+        for name, call in called.items():
+            of, _, last = name.rpartition(".")
+            makes_generator = last in ("default_rng", "RandomState", "Random")
+            if makes_generator and not (call.args or call.keywords):
+                yield call.lineno
+            if of == "random" and "random" in imported and not makes_generator:  # else a generator's name
+                yield call.lineno
+            if node is tree:
+                continue
+            is_global = of == "np.random" and last not in _STATE
+            is_torch = last in ("normal_", "uniform_") or (of == "torch" and last.startswith("rand"))
+            if (is_global and "np.random.seed" not in called) or (is_torch and "torch.manual_seed" not in called):
+                yield call.lineno
+    if named := {"secrets", "uuid"} & imported:
+        yield f"it imports {', '.join(sorted(named))}"
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
+def test_no_test_file_imports_another_or_draws_unseeded(path):
+    tree = ast.parse(path.read_text())
+    assert not [name for name in imports(tree) if name.startswith("test_")], "what tests share has a file of its own"
+    assert not list(unseeded(tree))
+
+
+@pytest.mark.parametrize(
+    ("code", "is_seeded"),
+    [
+        ("x = np.random.default_rng()", False),
+        ("def f():\n    np.random.RandomState().rand()", False),
+        ("def f():\n    return np.random.rand(3)", False),
+        ("def f():\n    return torch.randn(3)", False),
+        ("def f(layer):\n    layer.weight.normal_()", False),
+        ("import random\nx = random.choice('ab')", False),
+        ("import random\nx = random.Random()", False),
+        ("import uuid", False),
+        ("import random\nx = random.Random(3).choice('ab')", True),
+        ("x = np.random.default_rng(0)", True),
+        ("def f():\n    np.random.seed(1)\n    return np.random.rand(3)", True),
+        ("def f():\n    torch.manual_seed(0)\n    return torch.randn(3)", True),
+        ("def f():\n    random = np.random.default_rng(3)\n    return random.random()", True),
+    ],
+)
+def test_what_draws_unseeded_is_seen(code, is_seeded):
+    assert (not list(unseeded(ast.parse(code)))) == is_seeded
+
+
+def test_the_suite_tries_the_same_examples_every_time():
+    assert settings.get_profile("suite").derandomize
+    assert not settings.get_profile("long").derandomize

@@ -13,7 +13,7 @@ import oracle
 from conftest import random_clicks
 from experiments.lockstep import apart, lists_apart
 from experiments.parity import BOUNDS
-from test_engines import oracle_pass
+from oracle import oracle_pass
 from utils.batches import training_batches
 from utils.engine import ENGINES
 from utils.models import MODELS

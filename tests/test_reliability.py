@@ -119,9 +119,9 @@ def test_saving_never_takes_more_than_its_share(engine, package, options):
     data = runs.data_of(options)
     with RunFolder(Path(options.log_dir) / "runs" / "x") as folder:
         training = Training(package.build(options, data.n_items), data, options, folder)
-        training.save_seconds, training.saved_at = 0.1, time.perf_counter() - 4.0
+        training.save_seconds, training.saved_at = 100.0, time.perf_counter() - 4000.0
         assert not training._is_time_to_save()
-        training.saved_at -= 2.0
+        training.saved_at -= 2000.0
         assert training._is_time_to_save()
 
 
