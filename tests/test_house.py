@@ -95,8 +95,9 @@ def unseeded(tree):
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     imported = set(imports(tree))
     for node in [tree, *functions]:
-        called = {ast.unparse(call.func): call for call in ast.walk(node) if isinstance(call, ast.Call)}
-        for name, call in called.items():
+        calls = [(ast.unparse(call.func), call) for call in ast.walk(node) if isinstance(call, ast.Call)]
+        called = {name for name, _ in calls}
+        for name, call in calls:
             of, _, last = name.rpartition(".")
             makes_generator = last in ("default_rng", "RandomState", "Random")
             if makes_generator and not (call.args or call.keywords):
@@ -131,6 +132,7 @@ def test_no_test_file_imports_another_or_draws_unseeded(path):
         ("import random\nx = random.choice('ab')", False),
         ("import random\nx = random.Random()", False),
         ("import uuid", False),
+        ("x = np.random.default_rng(), np.random.default_rng(1)", False),
         ("import random\nx = random.Random(3).choice('ab')", True),
         ("x = np.random.default_rng(0)", True),
         ("def f():\n    np.random.seed(1)\n    return np.random.rand(3)", True),
