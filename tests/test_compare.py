@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from experiments.compare import compare, main, read
 from experiments.pairs import pair_up
 from experiments.published import beside, published
+from experiments.settings_text import setting
 from run_folders import per_user_values, published_row, write_run
 from utils.errors import UserError, guarded
 from utils.results import collect, load, rebuild
@@ -166,6 +167,19 @@ def test_only_seeds_of_both_frameworks_are_averaged_the_others_are_told(tmp_path
     of_both = frame[(frame["dl_frame"] == "Pytorch") & frame["seed"].isin([2, 10])]
     assert row["n100_pytorch"] == pytest.approx(of_both["n100"].mean())
     assert sorted((run["dl_frame"], run["seed"]) for run in pair_up(frame)[1]) == [("Mxnet", 3), ("Pytorch", 1)]
+
+
+def test_a_run_that_diverged_is_in_no_pair_and_told(tmp_path):
+    """The best weights of half a training compare with nothing."""
+    for seed in (1, 2):
+        for engine in ("pytorch", "mxnet"):
+            write_run(tmp_path, engine, seed=seed)
+    frame = collect(tmp_path)
+    assert compare(frame)["seed_list"].tolist() == ["1, 2"]
+    frame.loc[(frame["dl_frame"] == "Mxnet") & (frame["seed"] == 2), "status"] = "diverged"
+    assert compare(frame)["seed_list"].tolist() == ["1"]
+    left = [(run["dl_frame"], run["seed"], run["status"]) for run in pair_up(frame)[1]]
+    assert left == [("Mxnet", 2, "diverged"), ("Pytorch", 2, "finished")]
 
 
 _RUNS = st.lists(
@@ -416,6 +430,22 @@ def test_options_all_runs_share_are_said_once_and_those_that_differ_with_each(tm
     assert "batch_size" not in rest
     assert "lr 0.005" in rest
     assert "lr 0.001" not in rest  # the default
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "matters"),
+    [
+        ("lr_patience", 2, {"lr_scheduler": True}),
+        ("anneal_share", 0.5, {"annealing": "relative"}),
+        ("anneal_total", 500, {"annealing": "absolute"}),
+    ],
+)
+def test_an_option_is_told_only_where_it_has_a_part_in_the_run(tmp_path, option, value, matters):
+    idle = {"lr_scheduler": False, "annealing": "constant"}
+    write_run(tmp_path, **idle, **{option: value})
+    write_run(tmp_path, **{**idle, **matters, option: value})
+    told = {setting(run, [option])[-1] for run in collect(tmp_path).to_dict("records")}
+    assert told == {"cap 0.2", f"{option} {value}"}, "of one of the two runs, and of the other nothing but its cap"
 
 
 def test_all_published_figures_of_a_data_set(tmp_path, capsys):

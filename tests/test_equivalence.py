@@ -28,6 +28,18 @@ def test_it_is_two_one_sided_t_tests(values, margin):
     assert result.shown == inside or result.p == pytest.approx(0.05, abs=1e-6), "the interval and the test agree"
 
 
+@pytest.mark.parametrize(("p", "is_shown"), [(0.049, True), (0.051, False), (0.09, False)])
+def test_equal_is_what_both_tests_reject_at_5_per_cent_and_the_interval_is_of_90(p, is_shown):
+    spread = np.array([-2.0, -1.0, 0.0, 0.5, 2.5]) * 1e-4  # mean 0
+    error = stats.sem(spread)
+    nearest = 0.003 - stats.t.isf(p, 4) * error  # the mean whose upper test has this p; the lower one's is far less
+    result = equivalence_test(spread + nearest, 0.003)
+    assert result.p == pytest.approx(p, rel=1e-6)
+    assert result.shown == is_shown
+    half = (result.high - result.low) / 2
+    assert half == pytest.approx(2.131847 * error, rel=1e-6)  # t of 4 degrees of freedom that 5 % exceed, of any table
+
+
 def test_a_difference_that_is_not_significant_is_not_yet_an_agreement():
     noisy = np.array([0.05, -0.04, 0.03, -0.05, 0.02])
     assert stats.ttest_1samp(noisy, 0).pvalue > 0.5

@@ -23,7 +23,9 @@ from experiments.pairs import distinct_runs
 from experiments.published import published
 from experiments.report import door
 from experiments.report.build import Source, sections
+from experiments.report.comparisons import verdict
 from experiments.report.parts import ReportTable, latex_text
+from experiments.report.settings import contenders, known, settings_of
 from experiments.report.statistics import holm
 from experiments.report.tables import likelihood_table
 from report_runs import edit_metrics, write_full_run, write_grid
@@ -236,6 +238,34 @@ def test_the_best_is_chosen_on_the_validation_users(tmp_path, data_dir):
     (poor / "metrics.json").write_text(re.sub(r'("validation": \{[^}]*"n100": )[\d.]+', r"\g<1>0.9", text))
     (row,) = parts_of(tmp_path, data_dir)["best"].records
     assert row["run_id"] == poor.name
+
+
+def test_the_settings_shown_to_be_equal_are_counted_and_the_others_are_not(tmp_path, data_dir):
+    for seed in (1, 2):
+        for model, apart in (("vae", 0.0), ("dae", 0.05)):
+            write_full_run(tmp_path, data_dir, "pytorch", model=model, seed=seed)
+            write_full_run(tmp_path, data_dir, "mxnet", model=model, seed=seed, shift=1e-6 * seed - apart)
+    _, found, _ = sections([read(str(tmp_path))], Source((str(tmp_path),), str(data_dir)))
+    assert found.findings[-1] == (
+        "PyTorch and MXNet: 1 of 2 settings shown to be equal within 0.003 NDCG@100, over users."
+    )
+    words = {
+        row["setting"].split()[0]: verdict(row, "users")
+        for row in parts_of(tmp_path, data_dir)["frameworks-test"].records
+    }
+    assert words == {"vae": "equal", "dae": "not shown"}
+
+
+def test_the_studys_profile_stands_for_a_model_only_where_nothing_else_ran(tmp_path, data_dir):
+    """It computes otherwise than the paper, and may well score higher."""
+    for model in ("vae", "dae"):
+        better = write_full_run(tmp_path, data_dir, model=model, profile="recotour2020", shift=0.2)
+    write_full_run(tmp_path, data_dir, model="vae")
+    runs, _ = known(distinct_runs([read(str(tmp_path))]))
+    chosen = {found.model: found.options["profile"] for found in contenders(settings_of(runs))}
+    assert chosen == {"vae": "paper", "dae": "recotour2020"}
+    assert max(runs, key=lambda run: run["val_n100"])["profile"] == "recotour2020", "so that the score alone says else"
+    assert better.exists()
 
 
 def test_published_figures_stand_beside_ours(tmp_path, data_dir):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from conftest import interrupted_at, metrics_of, two_tastes
 from data_prep import find_prepared
 from experiments import run as runs
+from experiments.provenance import provenance
 from experiments.training import Training
 from utils.engine import ENGINES
 from utils.metrics import METRICS, per_user
@@ -231,3 +233,29 @@ def test_from_python_a_trained_model_ranks_and_embeds_new_users(engine, options)
     ranked = model.rank(clicks, 5)
     assert (np.arange(8) % 2 == (data.item_ids[ranked] % 2).T).mean() > 0.9
     assert model.embed(clicks).shape == (8, 4)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_a_record_names_the_commit_and_whether_tracked_files_were_changed(tmp_path, monkeypatch):
+    def git(*words):
+        who = ("-c", "user.name=x", "-c", "user.email=x@y", "-c", "commit.gpgsign=false")
+        command = ["git", "-C", str(tmp_path), *who, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    def recorded():
+        about = provenance({}, "cpu")
+        return about["git_commit"], about["git_dirty"]
+
+    monkeypatch.setattr("experiments.provenance._ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))  # whatever checkout the temporary folder is in
+    assert recorded() == (None, None), "outside a checkout nothing is known"
+    git("init", "-q")
+    (tmp_path / "code.py").write_text("x = 1\n")
+    git("add", "code.py")
+    git("commit", "-q", "-m", "x")
+    commit = git("rev-parse", "HEAD")
+    assert recorded() == (commit, False)
+    (tmp_path / "notes.txt").write_text("untracked")
+    assert recorded() == (commit, False)
+    (tmp_path / "code.py").write_text("x = 2\n")
+    assert recorded() == (commit, True)
