@@ -442,10 +442,10 @@ def test_options_all_runs_share_are_said_once_and_those_that_differ_with_each(tm
 )
 def test_an_option_is_told_only_where_it_has_a_part_in_the_run(tmp_path, option, value, matters):
     idle = {"lr_scheduler": False, "annealing": "constant"}
-    write_run(tmp_path, **idle, **{option: value})
-    write_run(tmp_path, **{**idle, **matters, option: value})
-    told = {setting(run, [option])[-1] for run in collect(tmp_path).to_dict("records")}
-    assert told == {"cap 0.2", f"{option} {value}"}, "of one of the two runs, and of the other nothing but its cap"
+    without = write_run(tmp_path, **idle, **{option: value})
+    within = write_run(tmp_path, **{**idle, **matters, option: value})
+    told = {run["run_id"]: setting(run, [option])[2:] for run in collect(tmp_path).to_dict("records")}
+    assert told == {without.name: [], within.name: [f"{option} {value}"]}
 
 
 def test_all_published_figures_of_a_data_set(tmp_path, capsys):

@@ -583,6 +583,45 @@ def test_a_rough_estimate_grows_with_the_work():
     assert estimator.estimate(Planned("pytorch", RunOptions(device="cuda")), counts) is None
 
 
+_MEASURED = [  # engine, data set, epochs, users in a batch; seconds of the whole command, peak of its memory in MiB
+    ("pytorch", "movielens-100k", 50, 100, 7.6, 458),
+    ("mxnet", "movielens-100k", 50, 100, 9.7, 345),
+    ("pytorch", "movielens-1m", 5, 512, 6.6, 566),
+    ("mxnet", "movielens-1m", 5, 512, 6.7, 518),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("engine", "dataset", "n_epochs", "batch_size", "seconds", "mib"), _MEASURED)
+def test_a_rough_estimate_comes_near_what_runs_took(monkeypatch, engine, dataset, n_epochs, batch_size, seconds, mib):
+    """Measured on two cores that did as ``Rates.measured`` said of them."""
+    monkeypatch.setattr("experiments.grid_estimate.thread_count", lambda: 2)
+    estimator = Estimator("no-such-folder")
+    estimator._rates = Rates(operations=1.89e11, touches=4.2e9)
+    counts = {
+        "movielens-100k": {"training_users": 752, "training_items": 1417, "training_events": 44_415,
+                           "validation_users": 93},
+        "movielens-1m": {"training_users": 4828, "training_items": 3497, "training_events": 462_561,
+                         "validation_users": 603},
+    }  # fmt: skip
+    options = RunOptions(dataset=dataset, n_epochs=n_epochs, batch_size=batch_size)
+    found = estimator.estimate(Planned(engine, options), counts[dataset])
+    assert seconds / 1.5 < found.seconds < 1.5 * seconds
+    assert mib / 1.25 < found.mib < 1.25 * mib
+
+
+def test_on_half_the_threads_the_work_takes_twice_as_long_and_the_start_does_not(monkeypatch):
+    monkeypatch.setattr("experiments.grid_estimate.thread_count", lambda: 2)
+    estimator = Estimator("no-such-folder")
+    estimator._rates = Rates(operations=1e10, touches=1e9)
+
+    def seconds(threads, n_epochs):
+        options = RunOptions(dataset="x", threads=threads, n_epochs=n_epochs)
+        return estimator.estimate(Planned("pytorch", options), COUNTS).seconds
+
+    assert math.isclose(seconds(1, 200) - seconds(1, 100), 2 * (seconds(2, 200) - seconds(2, 100)))
+    assert math.isclose(2 * seconds(1, 100) - seconds(1, 200), 2 * seconds(2, 100) - seconds(2, 200)), "the start"
+
+
 # The main job
 
 
