@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from data_prep import DataOptions, find_prepared, load_prepared, prepare
 from data_prep.export import export_csv
 from data_prep.folders import alone_in
+from data_prep.prepared import read_manifest
 from utils.errors import UserError
 from utils.locks import holder
 
@@ -108,6 +110,7 @@ def test_who_waits_says_for_whom(table):
 import sys
 from pathlib import Path
 from data_prep.folders import alone_in
+from data_prep.prepared import read_manifest
 with alone_in(Path({str(processed(table))!r}), print):
     print("held", flush=True)
     sys.stdin.readline()
@@ -177,16 +180,38 @@ def test_a_preparation_of_another_version_is_refused_and_made_again(table, capsy
 
 
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
-@pytest.mark.parametrize("name", ["manifest.json", "train.npz", "items.npz"])
+@pytest.mark.parametrize("name", ["train.npz", "items.npz", "test_held_out.npz"])
 def test_a_bit_that_flipped_is_noticed_wherever_it_is(table, name, place):
     done = prepared(table)
     path = done.folder / name
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UserError, match=f"{name} is (damaged|no manifest|missing)|format version|is missing"):
+    with pytest.raises(UserError, match=rf"/{name} is damaged \(its checksum differs\); prepare the data again"):
         load_prepared(done.folder)
     assert prepared(table).manifest["files"] == done.manifest["files"]
+
+
+def test_a_bit_that_flipped_in_the_manifest_is_noticed_wherever_it_is(table, capsys):
+    done = prepared(table)
+    path = done.folder / "manifest.json"
+    content = path.read_bytes()
+    own = content.index(b'\n  "sha256": ') + len('\n  "')  # the name of the manifest's own checksum
+    said = set()
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        if own <= place < own + len("sha256"):  # as earlier versions wrote it, without one; all else is as it was
+            found = read_manifest(done.folder)
+            assert [key for key, value in done.manifest.items() if found.get(key) != value] == ["sha256"]
+            continue
+        with pytest.raises(UserError) as refused:
+            read_manifest(done.folder)
+        said.add(
+            re.sub(r"\(.*JSON.*\)", "(no JSON)", str(refused.value).partition("manifest.json ")[2]).partition(";")[0]
+        )
+    assert {"is damaged (its checksum differs)", "is damaged (no JSON)"} <= said
+    assert prepared(table).manifest["files"] == done.manifest["files"]
+    assert "it is prepared again" in capsys.readouterr().err
 
 
 def test_an_export_that_was_killed_leaves_nothing_for_long(table):

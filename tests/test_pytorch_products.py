@@ -77,13 +77,17 @@ def test_mixed_precision_trains_nearly_as_float32_and_is_evaluated_in_it(model):
         before = trainer.evaluate(clicks, 10)
         losses = [trainer.read_losses(trainer.train_step(b, 0.2, 0.001)) for b in training_batches(clicks, options, 1)]
         results[precision] = before.nll, before.ranked, np.array(losses), trainer.weights()
+        initial = load_engine("pytorch").build(options, 300).weights()
     plain, mixed = results["float32"], results["mixed"]
     np.testing.assert_array_equal(plain[0], mixed[0])
     np.testing.assert_array_equal(plain[1], mixed[1])
     assert (plain[2] != mixed[2]).any()  # it is another arithmetic
     np.testing.assert_allclose(mixed[2], plain[2], rtol=2**-8)  # that of a bfloat16's eight bits
     for name, array in plain[3].items():
-        assert np.abs(mixed[3][name] - array).max() < 2 * 4 * 0.001 + 1e-6, name  # Adam moves lr a step at the most
+        astray = np.linalg.norm(mixed[3][name] - array) / np.linalg.norm(array - initial[name])  # of the way it went
+        # With no gradient, or another one, a weight would be 1 or more astray. The sign of a gradient near zero
+        # is anybody's, and Adam goes as far with a small one as with a large one: hence more for the few biases.
+        assert 0 < astray < (0.1 if array.ndim == 2 else 0.5), name
 
 
 def test_mixed_precision_is_refused_by_the_engine_without_it(options):

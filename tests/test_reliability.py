@@ -450,7 +450,10 @@ def test_results_that_were_damaged_are_no_results_and_made_again(either, options
     capsys.readouterr()
     if name == "metrics.json":
         assert len(load(rebuild(options.log_dir))) == 0
-        assert "damaged" in capsys.readouterr().err or damage == "truncated"
+        said = "is not valid JSON" if damage == "truncated" else "is damaged (its checksum differs)"
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{folder / name} {said}" in line
+        assert line.endswith("; the run is left out of all_results.csv")
     runs.run(either, options)
     assert f"{name} is damaged" in capsys.readouterr().out
     assert (folder / name).read_bytes() == content
