@@ -16,7 +16,8 @@ class Clicks(NamedTuple):
     """A batch of M users and n clicks on the device.
 
     ``matrix`` is the network's sparse input ``(M, I)``; ``positions`` int32 ``(2, n)``, user and item of each click;
-    ``noise`` the arrays of ``Batch.noise``.
+    ``noise`` the arrays of ``Batch.noise``. Where n is 0, no operator takes ``positions``: to MXNet a length of 0 is
+    one not yet known.
     """
 
     matrix: SparseRows

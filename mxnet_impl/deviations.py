@@ -19,7 +19,7 @@ from mxnet_impl.models.mult_vae import MultVAE
 from mxnet_impl.optimizers import BETA2, EPSILON, SGD, Adam, build_optimizer
 from mxnet_impl.runtime import mx
 from mxnet_impl.trainer import Trainer
-from utils.batches import Batch, evaluation_batches
+from utils.batches import Batch, ClickMatrix, binary_clicks, evaluation_batches
 from utils.deviant_draws import draw_stock_weights, with_evaluation_noise, with_tanh
 from utils.options import RunOptions
 
@@ -138,8 +138,8 @@ class DeviantTrainer(Trainer):
         network = self.network if clicks.noise else self.noiseless
         return network(clicks.matrix, *clicks.noise)
 
-    def _evaluation(self, fold_in: csr_matrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
-        batches = evaluation_batches(fold_in, self.eval_batch_size)
+    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
+        batches = evaluation_batches(binary_clicks(fold_in, self.n_items), self.eval_batch_size)
         if "baked_sampling" in self.deviations and epoch is not None:
             batches = with_evaluation_noise(batches, self.options, epoch)
         for batch in batches:

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from mxnet_impl.clicks import Clicks, to_device
-from mxnet_impl.losses import click_log_likelihood
+from mxnet_impl.losses import click_log_likelihood, negative_log_likelihood
 from mxnet_impl.models import network_class
 from mxnet_impl.optimizers import build_optimizer
 from mxnet_impl.runtime import device_of, mx
-from utils.batches import Batch, evaluation_batches
+from utils.batches import Batch, ClickMatrix, binary_clicks, evaluation_batches
 from utils.deviations import engine_deviations
 from utils.engine import Evaluation
 from utils.memory import keep_freed_memory
 from utils.options import RunOptions
 from utils.randomness import draw_weights
-from utils.ranking import resolve_ties
+from utils.ranking import list_length, resolve_ties
 from utils.weights import check_shapes
 
 
@@ -32,6 +31,7 @@ class Trainer:
     def __init__(self, options: RunOptions, n_items: int) -> None:
         self.device = device_of(options.device)
         self.eval_batch_size = options.eval_batch_size
+        self.n_items, self.latent = n_items, options.p_dims[0]
         self.network = self.network_class(options.model)(options, n_items)
         self.network.initialize(mx.init.Zero(), ctx=self.device)
         self.network.hybridize(static_alloc=True)
@@ -61,9 +61,10 @@ class Trainer:
         nll, kl = handle.asnumpy().tolist()
         return nll, kl
 
-    def evaluate(self, fold_in: csr_matrix, k: int, epoch: int = 0) -> Evaluation:
+    def evaluate(self, fold_in: ClickMatrix, k: int, epoch: int = 0) -> Evaluation:
         """Rankings and losses of users given by their clicks."""
-        ranked, nll, kl = [], [], []
+        k = list_length(k)
+        ranked, nll, kl = [np.empty((0, k), np.int32)], [np.empty(0)], [np.empty(0)]
         for batch, clicks in self._evaluation(fold_in, epoch):
             logits, divergence = self._outputs(clicks)
             log_likelihood = click_log_likelihood(logits, clicks.positions)
@@ -72,24 +73,25 @@ class Trainer:
             ranked.append(_top(logits, clicks, k))
         return Evaluation(np.concatenate(ranked), np.concatenate(nll), np.concatenate(kl))
 
-    def rank(self, fold_in: csr_matrix, k: int) -> np.ndarray:
+    def rank(self, fold_in: ClickMatrix, k: int) -> np.ndarray:
         """The ``k`` best items of each user."""
-        lists = []
+        k = list_length(k)
+        lists = [np.empty((0, k), np.int32)]
         for _, clicks in self._evaluation(fold_in):
             logits, _ = self.noiseless(clicks.matrix)
             lists.append(_top(logits, clicks, k))
         return np.concatenate(lists)
 
-    def scores(self, fold_in: csr_matrix) -> np.ndarray:
+    def scores(self, fold_in: ClickMatrix) -> np.ndarray:
         """The score of every item for each user."""
-        rows = []
+        rows = [np.empty((0, self.n_items), self.dtype)]
         for _, clicks in self._evaluation(fold_in):
             rows.append(self.noiseless(clicks.matrix)[0].asnumpy())
         return np.concatenate(rows)
 
-    def embed(self, fold_in: csr_matrix) -> np.ndarray:
+    def embed(self, fold_in: ClickMatrix) -> np.ndarray:
         """The code of each user."""
-        codes = []
+        codes = [np.empty((0, self.latent), self.dtype)]
         for _, clicks in self._evaluation(fold_in):
             codes.append(self.noiseless.encode(clicks.matrix).asnumpy())
         return np.concatenate(codes)
@@ -123,13 +125,13 @@ class Trainer:
 
     def _losses(self, clicks: Clicks, n_users: int) -> tuple[mx.nd.NDArray, mx.nd.NDArray]:
         logits, kl = self.network(clicks.matrix, *clicks.noise)
-        return -click_log_likelihood(logits, clicks.positions).sum() / n_users, kl.mean()
+        return negative_log_likelihood(logits, clicks.positions) / n_users, kl.mean()
 
     def _outputs(self, clicks: Clicks) -> tuple[mx.nd.NDArray, mx.nd.NDArray]:
         return self.noiseless(clicks.matrix)
 
-    def _evaluation(self, fold_in: csr_matrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
-        for batch in evaluation_batches(fold_in, self.eval_batch_size):
+    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
+        for batch in evaluation_batches(binary_clicks(fold_in, self.n_items), self.eval_batch_size):
             yield batch, to_device(batch, self.device, self.dtype)
 
 
@@ -150,6 +152,7 @@ def _canonical(array: mx.nd.NDArray, turned: bool) -> np.ndarray:
 
 def _top(scores: mx.nd.NDArray, clicks: Clicks, k: int) -> np.ndarray:
     """The ``k`` best items of each row of ``scores``, which loses its clicked items; only ``(M, k + 1)`` leave it."""
-    scores[clicks.positions[0], clicks.positions[1]] = -np.inf
+    if clicks.positions.shape[1] > 0:
+        scores[clicks.positions[0], clicks.positions[1]] = -np.inf
     best, items = mx.nd.topk(scores, k=min(k + 1, scores.shape[1]), axis=1, ret_typ="both", dtype="int32")
     return resolve_ties(best.asnumpy(), items.asnumpy(), k, lambda rows: scores[rows].asnumpy())

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from pytorch_impl.clicks import Clicks, to_device
 from pytorch_impl.layers import Linear, Tower
@@ -16,7 +15,7 @@ from pytorch_impl.models.mult_vae import MultVAE
 from pytorch_impl.optimizers import BETA2, EPSILON, SGD, Adam, build_optimizer
 from pytorch_impl.runtime import torch
 from pytorch_impl.trainer import Trainer
-from utils.batches import Batch, evaluation_batches
+from utils.batches import Batch, ClickMatrix, binary_clicks, evaluation_batches
 from utils.deviant_draws import draw_stock_weights, with_evaluation_noise, with_tanh
 from utils.options import RunOptions
 
@@ -114,8 +113,8 @@ class DeviantTrainer(Trainer):
     def _outputs(self, clicks: Clicks) -> tuple[torch.Tensor, torch.Tensor]:
         return self.network(clicks.matrix, *clicks.noise)
 
-    def _evaluation(self, fold_in: csr_matrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
-        batches = evaluation_batches(fold_in, self.eval_batch_size)
+    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
+        batches = evaluation_batches(binary_clicks(fold_in, self.n_items), self.eval_batch_size)
         if "baked_sampling" in self.deviations and epoch is not None:
             batches = with_evaluation_noise(batches, self.options, epoch)
         for batch in batches:

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from pytorch_impl.clicks import Clicks, to_device
-from pytorch_impl.losses import click_log_likelihood
+from pytorch_impl.losses import click_log_likelihood, negative_log_likelihood
 from pytorch_impl.models import network_class
 from pytorch_impl.optimizers import build_optimizer
 from pytorch_impl.runtime import device_of, torch
-from utils.batches import Batch, evaluation_batches
+from utils.batches import Batch, ClickMatrix, binary_clicks, evaluation_batches
 from utils.deviations import engine_deviations
 from utils.engine import Evaluation
 from utils.memory import keep_freed_memory
 from utils.options import RunOptions
 from utils.randomness import draw_weights
-from utils.ranking import resolve_ties
+from utils.ranking import list_length, resolve_ties
 from utils.weights import check_shapes
 
 
@@ -32,8 +31,10 @@ class Trainer:
     def __init__(self, options: RunOptions, n_items: int) -> None:
         self.device = device_of(options.device)
         self.eval_batch_size = options.eval_batch_size
+        self.n_items, self.latent = n_items, options.p_dims[0]
         self.mixed = options.precision == "mixed"
-        self.dtype = torch.float32 if self.mixed else getattr(torch, options.precision)
+        self.floats = "float32" if self.mixed else options.precision
+        self.dtype = getattr(torch, self.floats)
         self.network = self.network_class(options.model)(options, n_items).to(self.device, self.dtype)
         self.load_weights(self.draw_weights(self.shapes(), options.seed))
         self.optimizer = self.build_optimizer({name: p for name, p, _ in self.network.named()}, options)
@@ -53,9 +54,10 @@ class Trainer:
         nll, kl = handle.tolist()
         return nll, kl
 
-    def evaluate(self, fold_in: csr_matrix, k: int, epoch: int = 0) -> Evaluation:
+    def evaluate(self, fold_in: ClickMatrix, k: int, epoch: int = 0) -> Evaluation:
         """Rankings and losses of users given by their clicks."""
-        ranked, nll, kl = [], [], []
+        k = list_length(k)
+        ranked, nll, kl = [np.empty((0, k), np.int32)], [np.empty(0)], [np.empty(0)]
         for batch, clicks in self._evaluation(fold_in, epoch):
             with torch.no_grad():
                 logits, divergence = self._outputs(clicks)
@@ -65,26 +67,27 @@ class Trainer:
             ranked.append(_top(logits, clicks, k))
         return Evaluation(np.concatenate(ranked), np.concatenate(nll), np.concatenate(kl))
 
-    def rank(self, fold_in: csr_matrix, k: int) -> np.ndarray:
+    def rank(self, fold_in: ClickMatrix, k: int) -> np.ndarray:
         """The ``k`` best items of each user."""
-        lists = []
+        k = list_length(k)
+        lists = [np.empty((0, k), np.int32)]
         for _, clicks in self._evaluation(fold_in):
             with torch.no_grad():
                 logits, _ = self.network(clicks.matrix)
             lists.append(_top(logits, clicks, k))
         return np.concatenate(lists)
 
-    def scores(self, fold_in: csr_matrix) -> np.ndarray:
+    def scores(self, fold_in: ClickMatrix) -> np.ndarray:
         """The score of every item for each user."""
-        rows = []
+        rows = [np.empty((0, self.n_items), self.floats)]
         for _, clicks in self._evaluation(fold_in):
             with torch.no_grad():
                 rows.append(self.network(clicks.matrix)[0].cpu().numpy())
         return np.concatenate(rows)
 
-    def embed(self, fold_in: csr_matrix) -> np.ndarray:
+    def embed(self, fold_in: ClickMatrix) -> np.ndarray:
         """The code of each user."""
-        codes = []
+        codes = [np.empty((0, self.latent), self.floats)]
         for _, clicks in self._evaluation(fold_in):
             with torch.no_grad():
                 codes.append(self.network.encode(clicks.matrix).cpu().numpy())
@@ -121,13 +124,13 @@ class Trainer:
     def _losses(self, clicks: Clicks, n_users: int) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
             logits, kl = self.network(clicks.matrix, *clicks.noise)
-        return -click_log_likelihood(logits, clicks.positions).sum() / n_users, kl.mean()
+        return negative_log_likelihood(logits, clicks.positions) / n_users, kl.mean()
 
     def _outputs(self, clicks: Clicks) -> tuple[torch.Tensor, torch.Tensor]:
         return self.network(clicks.matrix)
 
-    def _evaluation(self, fold_in: csr_matrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
-        for batch in evaluation_batches(fold_in, self.eval_batch_size):
+    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
+        for batch in evaluation_batches(binary_clicks(fold_in, self.n_items), self.eval_batch_size):
             yield batch, to_device(batch, self.device, self.dtype)
 
 

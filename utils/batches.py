@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from numpy.typing import ArrayLike
+from scipy.sparse import csr_matrix, issparse, sparray, spmatrix
 
 from utils.models import MODELS
 from utils.options import RunOptions
 from utils.prefetch import ahead
 from utils.randomness import Purpose, dropout_mask, stream
+
+#: Users' clicks as they may be given: see :func:`binary_clicks`.
+ClickMatrix = spmatrix | sparray | ArrayLike
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,59 @@ class Batch:
         kept = self.values != 0
         indptr = np.concatenate([[0], np.cumsum(kept)])[self.indptr]
         return csr_matrix((self.values[kept], self.indices[kept], indptr), shape=(self.n_users, self.n_items))
+
+
+def binary_clicks(given: ClickMatrix, n_items: int) -> csr_matrix:
+    """Users' clicks in any form, as batches are made of them: a new matrix of ones; ``given`` stays as it is.
+
+    Args:
+        given: ``(users, items)``, a SciPy sparse matrix or array of any format, or a dense array or list of rows, of
+            booleans or real numbers. A positive number is one click, whatever its size and however often its place
+            is stored; a zero, stored or not, is none.
+        n_items: the items of the model, which the columns are to be.
+
+    Returns:
+        float32 ``(users, n_items)``, each click once, items ascending within a user.
+
+    Raises:
+        ValueError: not two-dimensional, no numbers, negative ones or ones that are not finite, or another number of
+            columns.
+    """
+    if not issparse(given):
+        given = _dense(given)
+    if given.ndim != 2:
+        raise ValueError(f"the clicks have {given.ndim} dimension(s); expected 2, users and items, for one user too")
+    if given.dtype.kind not in "biuf":
+        raise ValueError(f"the clicks are of dtype {given.dtype}; expected booleans or real numbers")
+    if given.shape[1] != n_items:
+        raise ValueError(
+            f"{given.shape[1]} columns were given, the model has {n_items} items; expected a column for each, in the "
+            f"order of the item_ids of its data"
+        )
+    if issparse(given):
+        entries = given.tocoo()
+        users, items, values = entries.row, entries.col, entries.data
+    else:
+        users, items = given.nonzero()
+        values = given[users, items]
+    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    if len(bad):
+        user, item, value = users[bad[0]], items[bad[0]], values[bad[0]]
+        raise ValueError(
+            f"the value at row {user}, column {item} is {value}; expected a positive number for a click, 0 for none"
+        )
+    clicked = np.flatnonzero(values)
+    ones = np.ones(len(clicked), np.float32)
+    matrix = csr_matrix((ones, (users[clicked], items[clicked])), shape=given.shape)  # sorted, repetitions added up
+    matrix.data[:] = 1
+    return matrix
+
+
+def _dense(given: ArrayLike) -> np.ndarray:
+    try:
+        return np.asarray(np.ma.filled(given, 0))  # what is masked is not known, and no click
+    except ValueError as error:
+        raise ValueError(f"the clicks are no array ({error}); expected rows of equal length") from error
 
 
 def plain_batch(clicks: csr_matrix) -> Batch:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
-from utils.batches import Batch
+from utils.batches import Batch, ClickMatrix
 from utils.errors import UserError
 from utils.options import RunOptions
 from utils.platform_check import mxnet_obstacle
@@ -72,21 +71,32 @@ class Trainer(Protocol):
     def read_losses(self, handle: Any) -> tuple[float, float]:
         """The (nll, kl) of a step, means over its users; waits until the step is done."""
 
-    def evaluate(self, fold_in: csr_matrix, k: int, epoch: int = 0) -> Evaluation:
+    # What the following four ask about are users by their clicks, ``(users, items)``, in any form that
+    # ``utils.batches.binary_clicks`` takes: any SciPy format or a dense array, a positive number for a click. They
+    # raise its ``ValueError`` (another number of columns than the model has items, a negative value, ...), and one
+    # when k is no whole number of at least 1. A user without clicks is one like any other; no users give no rows.
+
+    def evaluate(self, fold_in: ClickMatrix, k: int, epoch: int = 0) -> Evaluation:
         """Rankings and losses of users given by their clicks ``(users, items)``, without dropout, at ``z = mu``.
 
         With the deviation ``baked_sampling`` z is sampled, and ``epoch`` names the noise (``utils.deviant_draws``);
         else it means nothing.
         """
 
-    def rank(self, fold_in: csr_matrix, k: int) -> np.ndarray:
-        """The ``k`` best items of each user, int32 ``(users, k)``, best first, fold-in excluded, padded with -1."""
+    def rank(self, fold_in: ClickMatrix, k: int) -> np.ndarray:
+        """The ``k`` best items of each user, int32 ``(users, k)``, best first, fold-in excluded.
 
-    def scores(self, fold_in: csr_matrix) -> np.ndarray:
-        """The score (logit) of every item for each user, dense ``(users, items)``, nothing masked."""
+        Where fewer than ``k`` items are left the list is padded with -1, which is no item.
+        """
 
-    def embed(self, fold_in: csr_matrix) -> np.ndarray:
-        """The code of each user (``mu`` of a vae), float32 ``(users, K)``."""
+    def scores(self, fold_in: ClickMatrix) -> np.ndarray:
+        """The score (logit) of every item for each user, dense ``(users, items)``, nothing masked.
+
+        float64 in a run of that precision, else float32.
+        """
+
+    def embed(self, fold_in: ClickMatrix) -> np.ndarray:
+        """The code of each user (``mu`` of a vae), ``(users, K)``; of the dtype of :meth:`scores`."""
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The canonical shape of each weight, by canonical name."""

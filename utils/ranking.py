@@ -13,6 +13,13 @@ import numpy as np
 NO_ITEM = -1  # pads the list of a user with fewer than k candidates; never a hit
 
 
+def list_length(k: int) -> int:
+    """``k`` as an ``int``; ``ValueError`` unless it is a whole number of at least 1."""
+    if isinstance(k, (int, np.integer)) and not isinstance(k, bool) and k >= 1:
+        return int(k)
+    raise ValueError(f"k is {k!r}; expected a whole number of at least 1, the length of the lists")
+
+
 def resolve_ties(
     scores: np.ndarray, items: np.ndarray, k: int, all_scores: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
