@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,19 @@ class PreparedData:
             item, title, year = line.split("\t")
             titles[item] = f"{title} ({year})" if year else title
         return titles
+
+    def titles_of(self, items: Iterable[int]) -> list[str]:
+        """The titles of items given by their indices, an item's own id where it has no title.
+
+        Negative indices, such as the -1 that pads a model's lists, are no items and are left out. Raises
+        ``IndexError`` on an index past the last item.
+        """
+        ids = [str(self.item_ids[item]) for item in items if item >= 0]
+        return [self._titles.get(each, each) for each in ids]
+
+    @cached_property
+    def _titles(self) -> dict[str, str]:
+        return self.item_titles()
 
 
 def write_prepared(

@@ -144,11 +144,13 @@ def train(engine: str, options: RunOptions) -> Trainer:
 
         data = prepare(DataOptions("movielens-100k"), download=True)
         model = train("pytorch", RunOptions(dataset="movielens-100k"))
-        model.rank(data.test_fold_in.binary(), k=10)  # int32 (users, 10), item indices, best first
+        lists = model.rank(data.test_fold_in.binary(), k=10)  # int32 (users, 10), item indices, best first
+        data.titles_of(lists[0])  # of the first user's list, ids where there are no titles
         model.embed(data.test_fold_in.binary())  # float32 (users, 200)
 
-    ``rank`` and ``embed`` take any users' clicks, a scipy CSR matrix ``(users, items)`` of ones whose columns are
-    ``data.item_ids``. The weights are kept in the run's folder, as with ``--save_results``.
+    ``rank``, ``scores`` and ``embed`` take any users' clicks, ``(users, items)`` with ``data.item_ids`` as columns, in
+    any form of ``utils.batches.binary_clicks``; a list with fewer items than ``k`` ends in -1. The weights are kept in
+    the run's folder, as with ``--save_results``.
     """
     options = dataclasses.replace(options, save_results=True).resolved()
     folder, data = run(engine, options), data_of(options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from utils.batches import Batch, ClickMatrix
 from utils.errors import UserError
 from utils.options import RunOptions
 from utils.platform_check import mxnet_obstacle
+
+_THREADS = "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True)
@@ -118,11 +121,20 @@ class Trainer(Protocol):
 
 
 def thread_count() -> int:
-    """The CPU threads an engine uses: ``OMP_NUM_THREADS`` where set, else the processors this process may use."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    if given.isdigit() and int(given) > 0:
-        return int(given)
+    """The CPU threads an engine uses: ``OMP_NUM_THREADS`` where set, else the processors this process may use.
+
+    Of a list (``4,2``: a number for each level of nested regions) the first counts: the engines nest nothing. A value
+    that OpenMP does not allow counts as none, as OpenMP has it.
+    """
+    if (asked := _threads_asked()) is not None:
+        return asked
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _threads_asked() -> int | None:
+    numbers = os.environ.get(_THREADS, "").split(",")
+    legal = all(re.fullmatch(r"\s*0*[1-9][0-9]*\s*", number) for number in numbers)
+    return int(numbers[0]) if legal else None
 
 
 def engine_obstacle(name: str) -> str | None:
@@ -157,7 +169,13 @@ def load_engine(name: str, threads: int | None = None) -> Any:
     if (why := engine_obstacle(name)) is not None:
         raise UserError(f"the {name} engine is not available: {why}")
     if threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(threads)  # both frameworks read it once, when imported
+        os.environ[_THREADS] = str(threads)  # both frameworks read it once, when imported
+    if os.environ.get(_THREADS, "").strip() and _threads_asked() is None:
+        print(
+            f"{_THREADS}={os.environ[_THREADS]} is ignored: expected a number from 1, or a list of such (4,2); "
+            f"{ENGINES[name].title} takes {thread_count()} threads",
+            file=sys.stderr,
+        )
     try:
         return importlib.import_module(entry.package)
     except OSError as error:  # a system library that the framework's own library wants
