@@ -14,7 +14,17 @@ import numpy as np
 from tqdm import tqdm
 
 from utils.errors import UserError, one_line
-from utils.files import TEMPORARY, json_text, read_json, sha256_of, sweep, write_json, write_text, written_whole
+from utils.files import (
+    OF_SAFETENSORS,
+    json_text,
+    leftovers,
+    read_json,
+    sha256_of,
+    sweep,
+    write_json,
+    write_text,
+    written_whole,
+)
 from utils.locks import held, holder
 from utils.npz import save_npz
 from utils.weights import load_arrays, peek_record, save_arrays
@@ -47,7 +57,7 @@ class RunFolder:
             is_alone = opened.enter_context(held(self._lock, self._say_who))
             self.path.mkdir(parents=True, exist_ok=True)
             if is_alone:
-                sweep(self.path)
+                sweep(self.path, also=OF_SAFETENSORS)
             self._log = opened.enter_context(open(self.path / "log.txt", "a", encoding="utf-8"))
             self._open = opened.pop_all()
         return self
@@ -78,8 +88,8 @@ class RunFolder:
 
     def tidy(self) -> None:
         """Remove what a process left that was killed when all but the tidying was done; for a run that is over."""
-        leftovers = [self._lock, self.path / STATE, *self.path.glob(f".*{TEMPORARY}")]
-        if any(path.exists() for path in leftovers) and self.holder() is None:
+        untidy = [self._lock, self.path / STATE, *leftovers(self.path, also=OF_SAFETENSORS)]
+        if any(path.exists() for path in untidy) and self.holder() is None:
             with self:
                 (self.path / STATE).unlink(missing_ok=True)
 

@@ -6,28 +6,32 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 TEMPORARY = ".tmp"  # the end of the name of a file, or folder, that is not whole yet
+#: What safetensors 0.8 calls its own file under way. Earlier versions of this project let it write among their results.
+OF_SAFETENSORS = ".tmp??????"
 
 
 @contextlib.contextmanager
 def written_whole(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success it replaces ``path`` in one rename.
+    """Yield a temporary path for ``path``, in a folder of its own beside it; on success it replaces ``path`` in one
+    rename.
 
-    When the block raises, ``path`` is as it was and the temporary file is gone. The content reaches
+    When the block raises, ``path`` is as it was and the temporary folder is gone. The content reaches
     the disk (``fsync``) before the rename, and the rename before this returns, so that a power cut leaves
     the old file or the new one, and files written one after the other appear in that order.
-    The parent folder is made if it is missing. What a killed process leaves is for :func:`sweep`.
+    The parent folder is made if it is missing. What a killed process leaves is for :func:`sweep`: one folder, which
+    also holds whatever a library puts beside the file it is given to write.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent))
+    temporary = folder / path.name
     try:
         try:
             yield temporary
@@ -35,11 +39,11 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
             error.filename = error.filename or str(path)  # a full disk seldom says where
             raise
         sync(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private; a result is not
+        os.chmod(temporary, 0o666 & ~_umask())  # whatever wrote it may have made it private; a result is not
         os.replace(temporary, path)
         sync(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sync(path: str | os.PathLike) -> None:
@@ -51,13 +55,24 @@ def sync(path: str | os.PathLike) -> None:
         os.close(handle)
 
 
-def sweep(folder: str | os.PathLike, pattern: str = "*") -> None:
-    """Remove what killed processes left half-written in ``folder``: temporary files of names like ``pattern``.
+def sweep(folder: str | os.PathLike, pattern: str = "*", also: str | None = None) -> None:
+    """Remove what killed processes left half-written in ``folder``, as :func:`leftovers` finds it.
 
     Only for who holds the folder's lock: another's file under way looks the same.
     """
-    for leftover in Path(folder).glob(f".{pattern}{TEMPORARY}"):
-        leftover.unlink(missing_ok=True)
+    for leftover in leftovers(folder, pattern, also):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:  # of an earlier version, which made no folders
+            leftover.unlink(missing_ok=True)
+
+
+def leftovers(folder: str | os.PathLike, pattern: str = "*", also: str | None = None) -> list[Path]:
+    """What is half-written in ``folder``, under way or left so: for files of names like ``pattern``, and all that is
+    itself named like ``also``, for a folder in which nobody else's files are.
+    """
+    found = [*Path(folder).glob(f".{pattern}{TEMPORARY}"), *(Path(folder).glob(also) if also else ())]
+    return sorted(found)
 
 
 def _umask() -> int:
