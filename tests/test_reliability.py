@@ -7,6 +7,7 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -437,6 +438,38 @@ def test_a_file_that_the_system_cuts_short_is_one_line(either, options, tmp_path
     assert runs.door(either, argv) == 0
 
 
+KILLED_IN_A_WRITE = """
+import resource, signal, sys
+from experiments.run import door
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python ignores
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), -1))
+sys.exit(door(sys.argv[2], sys.argv[3:]))
+"""
+
+
+def test_what_a_kill_inside_a_save_leaves_is_gone_after_the_next_command(either, options, tmp_path):
+    """The kernel kills it inside safetensors, which has a file of its own open then."""
+    straight = runs.run(either, dataclasses.replace(options, log_dir=str(tmp_path / "straight")))
+    argv, results = [*argv_of(options), "--save_every", "0"], Path(options.log_dir)
+    done = subprocess.run([sys.executable, "-c", KILLED_IN_A_WRITE, "6000", either, *argv], cwd=ROOT, timeout=100)
+    assert done.returncode == -signal.SIGXFSZ
+    (left,) = (path for path in results.rglob(".*") if path.suffix == ".tmp")
+    kept = Path(shutil.copytree(left, tmp_path / left.name))
+    assert "state.safetensors" in kept.name
+    assert len(list(kept.iterdir())) == 1, "killed with the library's file open"
+    assert runs.door(either, argv) == 0
+    (folder,) = results.glob("runs/*")
+    assert same_results(folder, straight)
+    assert not list(results.rglob(".*"))
+
+    shutil.copytree(kept, folder / kept.name)  # killed so, and finished by an earlier version, which did not sweep it
+    (folder / ".tmpAb1Cd2").write_text("what safetensors left beside the state then")
+    (folder / ".mine").touch()
+    assert runs.door(either, argv) == 0
+    assert [path.name for path in results.rglob(".*")] == [".mine"]
+
+
 @pytest.mark.parametrize("name", ["metrics.json", "per_user.npz"])
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
 def test_results_that_were_damaged_are_no_results_and_made_again(either, options, capsys, name, damage):
@@ -554,7 +587,13 @@ def test_no_pickle_no_eval_no_shell_made_of_strings():
 
 
 def test_sweeping_takes_temporary_files_only(tmp_path):
-    for name in (".a.xyz.tmp", "a.tmp", ".b", "c"):
+    for name in (".a.xyz.tmp", "a.tmp", ".b", "c", ".tmp123456"):
         (tmp_path / name).touch()
+    (tmp_path / ".c.xyz.tmp").mkdir()
+    (tmp_path / ".c.xyz.tmp" / "c").touch()
+    sweep(tmp_path, "a*")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".b", ".c.xyz.tmp", ".tmp123456", "a.tmp", "c"]
     sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".b", ".tmp123456", "a.tmp", "c"]
+    sweep(tmp_path, also=".tmp??????")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".b", "a.tmp", "c"]
