@@ -5,8 +5,18 @@ python main_mxnet.py --help
 """
 
 import sys
+from collections.abc import Sequence
 
-from experiments.run import door
+from utils.errors import guarded
+from utils.interruption import Interruption
+
+
+def main(argv: Sequence[str] | None) -> int:
+    """The command; returns the exit code."""
+    with Interruption():  # loading the program takes a second, in which it may be interrupted too
+        from experiments.run import door
+    return door("mxnet", argv)
+
 
 if __name__ == "__main__":
-    sys.exit(door("mxnet"))
+    sys.exit(guarded(main))

@@ -11,6 +11,7 @@ from experiments.records import RunFolder
 from experiments.training import Losses, Training, losses
 from utils.deviations import shared_deviations
 from utils.engine import Evaluation, Trainer
+from utils.interruption import Interruption
 from utils.options import RunOptions
 from utils.schedules import PlateauSchedule
 
@@ -29,12 +30,13 @@ class DeviantTraining(Training):
     """A training under ``deviations``."""
 
     def __init__(
-        self, trainer: Trainer, data: PreparedData, options: RunOptions, folder: RunFolder, deviations: frozenset[str]
-    ) -> None:
+        self, trainer: Trainer, data: PreparedData, options: RunOptions, folder: RunFolder, deviations: frozenset[str],
+        interruption: Interruption | None = None,
+    ) -> None:  # fmt: skip
         self.deviations = deviations
         if "plateau_min" in deviations:
             self.schedule_class = FallingPlateau
-        super().__init__(trainer, data, options, folder)
+        super().__init__(trainer, data, options, folder, interruption)
 
     def losses(self, evaluation: Evaluation, beta: float) -> dict[str, float]:
         """``loss``, ``nll`` and ``kl`` of an evaluation; under ``batch_mean_loss`` means of batch means."""

@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+
+from utils.interruption import Interruption
 
 CONSOLE = "console.txt"  # in the run's folder: what its process printed
 _POLL_SECONDS = 0.05
@@ -69,15 +70,15 @@ def run_jobs(
 
     ``ended`` is called as each ends. Before a job starts, ``standing`` is asked: one that another process holds lets
     the next ones go first and is come back to; one that another has done is not started. Ctrl-C (or SIGTERM, or the
-    terminal going away) sends SIGINT to the processes under way, waits until they have saved their state, and raises
+    terminal going away) sends SIGTERM to the processes under way, waits until they have saved their state, and raises
     ``KeyboardInterrupt``; a second one ends them at once.
     """
     waiting, running, outcomes = list(jobs), {}, []
-    with _termination_interrupts():
+    with Interruption() as interruption:  # which waits, lest a process that was just started be forgotten
         try:
             while waiting or running:
                 for job in list(waiting):
-                    if len(running) == at_once:
+                    if len(running) == at_once or interruption.asked:
                         break
                     stands = standing(job)
                     if stands is Standing.HELD:
@@ -89,6 +90,7 @@ def run_jobs(
                         outcomes.append(Outcome(job, 0, 0.0, elsewhere=True))
                         ended(outcomes[-1])
                 time.sleep(_POLL_SECONDS)
+                interruption.heed()
                 for process in [process for process in running if process.poll() is not None]:
                     job, begun = running.pop(process)
                     outcomes.append(Outcome(job, process.returncode, time.perf_counter() - begun))
@@ -109,11 +111,12 @@ def _start(job: Job) -> subprocess.Popen:
 
 
 def _stop(processes: Sequence[subprocess.Popen]) -> None:
-    if processes:
-        print(f"stopping {len(processes)} under way; again to end at once without saving", file=sys.stderr)
     try:
-        for process in processes:
-            process.send_signal(signal.SIGINT)
+        for process in processes:  # SIGTERM, as SIGINT may be ignored until they have loaded the program
+            process.send_signal(signal.SIGTERM)
+        if processes:
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                print(f"stopping {len(processes)} under way; again to end at once without saving", file=sys.stderr)
         deadline = time.monotonic() + _POLITE_SECONDS
         for process in processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -123,22 +126,3 @@ def _stop(processes: Sequence[subprocess.Popen]) -> None:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-
-
-@contextlib.contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """While entered, SIGTERM and SIGHUP do what Ctrl-C does, so that no process outlives us.
-
-    One that is ignored, as SIGHUP is under ``nohup``, stays ignored: whoever started us so means us to go on.
-    """
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    heeded = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupt) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

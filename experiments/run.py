@@ -24,6 +24,7 @@ from utils.deviations import deviations_of, shared_deviations
 from utils.engine import ENGINES, Trainer, check_precision, load_engine
 from utils.errors import UserError, guarded
 from utils.files import sha256_of
+from utils.interruption import Interruption
 from utils.options import RunOptions
 from utils.results import DIVERGED, rebuild
 
@@ -43,7 +44,10 @@ def door(engine: str, argv: Sequence[str] | None = None) -> int:
 def _main(engine: str, argv: Sequence[str] | None) -> None:
     description = _DESCRIPTION.format(framework=ENGINES[engine].title)
     options = parsed(RunOptions, parser_for(RunOptions, f"main_{engine}.py", description, _EPILOG), argv)
-    run(engine, options)
+    try:
+        run(engine, options)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(str(stop) or "the same command goes on") from None
 
 
 def data_of(options: RunOptions) -> PreparedData:
@@ -67,11 +71,13 @@ def run(engine: str, options: RunOptions) -> Path:
     data = data_of(options)
     folder = RunFolder(Path(options.log_dir) / "runs" / options.run_id(engine, data.fingerprint))
     if not folder.is_finished(options.save_results):
-        package = load_engine(engine, folder.threads_before() or options.threads)
+        with Interruption():  # an import that was torn apart might keep the interruption to itself
+            package = load_engine(engine, folder.threads_before() or options.threads)
         package.device_of(options.device)  # refused before anything is written
         with folder:
             if not folder.is_finished(options.save_results):  # by the process that was waited for
-                _train_and_record(engine, package, options, data, folder)
+                with Interruption() as interruption:
+                    _train_and_record(engine, package, options, data, folder, interruption)
                 rebuild(options.log_dir)
                 return _unless_diverged(folder)
     folder.tidy()
@@ -89,7 +95,9 @@ def _unless_diverged(folder: RunFolder) -> Path:
     return folder.path
 
 
-def _train_and_record(engine: str, package: Any, options: RunOptions, data: PreparedData, folder: RunFolder) -> None:
+def _train_and_record(
+    engine: str, package: Any, options: RunOptions, data: PreparedData, folder: RunFolder, interruption: Interruption
+) -> None:
     started, clock, run_id = datetime.now(timezone.utc), time.perf_counter(), folder.path.name
     folder.begin({**options.as_record(), "engine": engine})
     folder.log(f"{run_id}: {ENGINES[engine].title} on {data.manifest['dataset']}, {data.n_items} items")
@@ -97,7 +105,7 @@ def _train_and_record(engine: str, package: Any, options: RunOptions, data: Prep
         trainer = package.build(options, data.n_items)
     if options.init_from:
         trainer.load_weights(load_weights(options.init_from, options, data, trainer.shapes()))
-    training = _training(engine, trainer, data, options, folder)
+    training = _training(engine, trainer, data, options, folder, interruption)
     training.run_to_the_end()
     metrics, per_user, lists = test(training, data, options)
     head = {"run_id": run_id, "engine": engine, "dl_frame": ENGINES[engine].dl_frame, "dataset": options.dataset,
@@ -127,10 +135,13 @@ def _train_and_record(engine: str, package: Any, options: RunOptions, data: Prep
     )
 
 
-def _training(engine: str, trainer: Trainer, data: PreparedData, options: RunOptions, folder: RunFolder) -> Training:
+def _training(
+    engine: str, trainer: Trainer, data: PreparedData, options: RunOptions, folder: RunFolder,
+    interruption: Interruption,
+) -> Training:  # fmt: skip
     if deviations := shared_deviations(options, engine):
-        return DeviantTraining(trainer, data, options, folder, deviations)
-    return Training(trainer, data, options, folder)
+        return DeviantTraining(trainer, data, options, folder, deviations, interruption)
+    return Training(trainer, data, options, folder, interruption)
 
 
 def train(engine: str, options: RunOptions) -> Trainer:

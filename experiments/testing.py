@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ def test(training: Training, data: PreparedData, options: RunOptions) -> tuple[d
     """Test the best weights of a training that is over: the run's metrics, the figures of each user, the lists.
 
     A training that diverged is tested with the best weights it had before; where it had none, its figures are None.
+    Raises ``KeyboardInterrupt``, the state saved, where ``training.interruption`` asks for it between two batches.
     """
     best, trainer = training.position.best, training.trainer
     metrics = {
@@ -45,19 +47,23 @@ def test(training: Training, data: PreparedData, options: RunOptions) -> tuple[d
     if not best:
         return {**metrics, **_untested()}, *_nobody()
     trainer.load_weights(training.best_weights)
-    with memory_told(options, data.n_items, "evaluating"):
-        figures, per_user, lists = tested(trainer, data, training.test_beta, training.losses)
+    heed = training.interruption.heed
+    with training.saved_when_left_off(), memory_told(options, data.n_items, "evaluating"):
+        figures, per_user, lists = tested(trainer, data, training.test_beta, training.losses, heed)
     return {**metrics, **figures}, per_user, lists
 
 
-def tested(trainer: Trainer, data: PreparedData, beta: float, losses: Losses) -> tuple[dict[str, Any], Arrays, Arrays]:
+def tested(
+    trainer: Trainer, data: PreparedData, beta: float, losses: Losses, heed: Callable[[], None]
+) -> tuple[dict[str, Any], Arrays, Arrays]:
     """What the weights score on the test users: ``test``, ``test_se``, ``test_users``; then figures of each, and lists.
 
     The losses are what ``losses`` makes of all test users at ``beta``; a metric is over those with something held out,
     and so are the arrays: ``user``, their rows of the test matrix, beside each of ``PER_USER``; and beside ``items``,
-    int32 ``(users, RANKED_ITEMS)``, what was recommended to them, best first, padded with -1.
+    int32 ``(users, RANKED_ITEMS)``, what was recommended to them, best first, padded with -1. ``heed`` is called before
+    each batch.
     """
-    evaluation = trainer.evaluate(data.test_fold_in.binary(), RANKED_ITEMS)
+    evaluation = trainer.evaluate(data.test_fold_in.binary(), RANKED_ITEMS, heed=heed)
     values = per_user(evaluation.ranked, data.test_held_out.binary())
     means = {name: mean_and_error(values[name]) for name in METRICS}
     figures = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,12 +14,12 @@ from tqdm import tqdm
 
 from data_prep import PreparedData
 from experiments.divergence import DivergedError, Divergence, check_loss
-from experiments.interruption import Interruption
 from experiments.out_of_memory import memory_told
 from experiments.records import STATE, RunFolder
 from utils.batches import steps_per_epoch, training_batches
 from utils.engine import Evaluation, Trainer, thread_count
 from utils.errors import UserError
+from utils.interruption import Interruption, LeftOffError
 from utils.metrics import METRICS, RANKED_ITEMS, mean_and_error, per_user
 from utils.models import MODELS
 from utils.options import RunOptions
@@ -34,8 +35,8 @@ Losses = Callable[[Evaluation, float], dict[str, float]]
 class Position:
     """Where a training stands: everything but arrays, as JSON can hold it.
 
-    ``epoch`` is under way (counted from 1) with ``step`` of its batches done; ``sums`` are its users, and their
-    nll and kl so far; ``history`` has a row per finished epoch.
+    ``epoch`` is under way (counted from 1) with ``step`` of its batches done, all of them where only its evaluation is
+    still to come; ``sums`` are its users, and their nll and kl so far; ``history`` has a row per finished epoch.
     """
 
     epoch: int = 1
@@ -52,13 +53,18 @@ class Position:
 class Training:
     """A trainer led through its epochs on ``data``, as ``options`` (resolved) say, recorded in ``folder``.
 
-    Continues from the state in ``folder`` where there is one, as if it had never stopped.
+    Continues from the state in ``folder`` where there is one, as if it had never stopped. ``interruption``, entered by
+    who makes the training, is heeded between batches (None: nothing interrupts politely).
     """
 
     schedule_class = PlateauSchedule
 
-    def __init__(self, trainer: Trainer, data: PreparedData, options: RunOptions, folder: RunFolder) -> None:
+    def __init__(
+        self, trainer: Trainer, data: PreparedData, options: RunOptions, folder: RunFolder,
+        interruption: Interruption | None = None,
+    ) -> None:  # fmt: skip
         self.trainer, self.options, self.folder = trainer, options, folder
+        self.interruption = interruption or Interruption()
         self.clicks = data.train.binary()
         self.fold_in, self.held_out = data.validation_fold_in.binary(), data.validation_held_out.binary()
         self.steps = steps_per_epoch(self.clicks.shape[0], options.batch_size)
@@ -78,17 +84,34 @@ class Training:
         far, empty when no epoch was evaluated before. Raises ``KeyboardInterrupt``, the state saved, when the user
         interrupts, and ``UserError`` when memory runs out.
         """
-        with Interruption() as interruption:
+        with self.saved_when_left_off():
             try:
                 while not self.position.over:
                     with memory_told(self.options, self.clicks.shape[1], "training"):
-                        self._epoch(interruption)
+                        self._epoch()
                     with memory_told(self.options, self.clicks.shape[1], "evaluating"):
                         self._evaluate_epoch()
                     if self._is_time_to_save():
                         self.save()
+                    self.interruption.heed()
             except DivergedError as stop:
                 self.diverged = stop.where
+
+    @contextlib.contextmanager
+    def saved_when_left_off(self) -> Iterator[None]:
+        """Where the block heeds an interruption, save the state and tell so in a ``KeyboardInterrupt``.
+
+        A training that diverged has nothing to save: its last state leads there again.
+        """
+        try:
+            yield
+        except LeftOffError:
+            if self.diverged:
+                raise KeyboardInterrupt from None
+            self.save()
+            here = self.position
+            where = "after the last epoch" if here.over else f"in epoch {here.epoch}"
+            raise KeyboardInterrupt(f"saved {where}; the same command goes on from there") from None
 
     def _is_time_to_save(self) -> bool:
         """Whether the state is old enough, and saving it (if it takes as long as before) a small share of the time."""
@@ -118,7 +141,7 @@ class Training:
 
     # An epoch
 
-    def _epoch(self, interruption: Interruption) -> None:
+    def _epoch(self) -> None:
         here, begun = self.position, time.perf_counter()
         batches = training_batches(self.clicks, self.options, here.epoch, first_step=here.step)
         bar = tqdm(
@@ -134,15 +157,13 @@ class Training:
             if pending is not None:  # a step behind, so that reading the loss never makes the device wait
                 self._note_losses(*pending, bar)
             pending = (handle, batch.n_users, here.step, here.beta)
-            if interruption.asked:
+            if self.interruption.asked:
                 break
         if pending is not None:
             self._note_losses(*pending, bar)
         bar.close()
         here.epoch_seconds += time.perf_counter() - begun
-        if here.step < self.steps:
-            self.save()
-            raise KeyboardInterrupt(f"saved in epoch {here.epoch}; the same command goes on from there")
+        self.interruption.heed()
 
     def _note_losses(self, handle: Any, n_users: int, step: int, beta: float, bar: tqdm) -> None:
         nll, kl = self.trainer.read_losses(handle)
@@ -181,7 +202,7 @@ class Training:
 
     def _evaluate(self, row: dict[str, Any]) -> None:
         begun = time.perf_counter()
-        evaluation = self.trainer.evaluate(self.fold_in, RANKED_ITEMS, row["epoch"])
+        evaluation = self.trainer.evaluate(self.fold_in, RANKED_ITEMS, row["epoch"], self.interruption.heed)
         check_loss(evaluation.loss(1.0), row["epoch"], None, self.schedule.lr, self.position.beta)
         values = per_user(evaluation.ranked, self.held_out)
         means = {name: mean_and_error(values[name]) for name in METRICS}

@@ -80,7 +80,7 @@ def verify(run: Path, data_dir: str | None = None, device: str | None = None) ->
     trainer = package.build(options, data.n_items)
     trainer.load_weights(load_weights(run / BEST_WEIGHTS, options, data, trainer.shapes()))
     beta = metrics.get("test_beta", metrics["beta"]) or 0.0
-    figures, per_user, _ = tested(trainer, data, beta, losses_of(options, engine))
+    figures, per_user, _ = tested(trainer, data, beta, losses_of(options, engine), lambda: None)
     stored = read_per_user(run)
     findings = [
         Finding(name, float(metrics["test"][name]), figures["test"][name]) for name in ("loss", "nll", "kl", *METRICS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -54,11 +54,14 @@ class Trainer:
         nll, kl = handle.tolist()
         return nll, kl
 
-    def evaluate(self, fold_in: ClickMatrix, k: int, epoch: int = 0) -> Evaluation:
+    def evaluate(
+        self, fold_in: ClickMatrix, k: int, epoch: int = 0, heed: Callable[[], None] = lambda: None
+    ) -> Evaluation:
         """Rankings and losses of users given by their clicks."""
         k = list_length(k)
         ranked, nll, kl = [np.empty((0, k), np.int32)], [np.empty(0)], [np.empty(0)]
         for batch, clicks in self._evaluation(fold_in, epoch):
+            heed()
             with torch.no_grad():
                 logits, divergence = self._outputs(clicks)
                 log_likelihood = click_log_likelihood(logits, clicks.positions)

@@ -471,7 +471,7 @@ import signal, sys, time
 def stop(*_):
     print("saved", flush=True)
     sys.exit(130)
-signal.signal(signal.SIGINT, stop)
+signal.signal(signal.SIGTERM, stop)
 print("ready", flush=True)
 time.sleep(200)
 """

@@ -7,7 +7,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -79,8 +79,12 @@ class Trainer(Protocol):
     # raise its ``ValueError`` (another number of columns than the model has items, a negative value, ...), and one
     # when k is no whole number of at least 1. A user without clicks is one like any other; no users give no rows.
 
-    def evaluate(self, fold_in: ClickMatrix, k: int, epoch: int = 0) -> Evaluation:
+    def evaluate(
+        self, fold_in: ClickMatrix, k: int, epoch: int = 0, heed: Callable[[], None] = lambda: None
+    ) -> Evaluation:
         """Rankings and losses of users given by their clicks ``(users, items)``, without dropout, at ``z = mu``.
+
+        ``heed`` is called before each batch; what it raises ends the evaluation, which has changed nothing.
 
         With the deviation ``baked_sampling`` z is sampled, and ``epoch`` names the noise (``utils.deviant_draws``);
         else it means nothing.

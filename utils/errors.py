@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+
+from utils.interruption import Interruption
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
@@ -60,19 +63,21 @@ def guarded(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[s
     """Run ``main(argv)`` as a command: its exit code, with errors told as this project tells them.
 
     Returns 0 when ``main`` returns None, ``EXIT_BAD_INPUT`` (2) on a :class:`UserError` or a file system's refusal,
-    ``EXIT_INTERRUPTED`` (130) on Ctrl-C and ``EXIT_BROKEN_PIPE`` (141) when nobody reads the output any more. Any
-    other exception is a defect of ours and keeps its traceback.
+    ``EXIT_INTERRUPTED`` (130) on Ctrl-C, SIGTERM or SIGHUP and ``EXIT_BROKEN_PIPE`` (141) when nobody reads the output
+    any more. Any other exception is a defect of ours and keeps its traceback.
     """
-    try:
-        return main(argv) or 0
-    except KeyboardInterrupt as stop:
-        print(f"interrupted{': ' + str(stop) if str(stop) else ''}", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe has seen enough (``... | head``)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
-        return EXIT_BROKEN_PIPE
-    except (UserError, OSError) as error:
-        if not is_users_to_mend(error):
-            raise
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+    with Interruption(at_once=True):
+        try:
+            return main(argv) or 0
+        except KeyboardInterrupt as stop:
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                print(f"interrupted{': ' + str(stop) if str(stop) else ''}", file=sys.stderr)
+            return EXIT_INTERRUPTED
+        except BrokenPipeError:  # the reader of a pipe has seen enough (``... | head``)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it flushes at exit
+            return EXIT_BROKEN_PIPE
+        except (UserError, OSError) as error:
+            if not is_users_to_mend(error):
+                raise
+            print(f"error: {one_line(error)}", file=sys.stderr)
+            return EXIT_BAD_INPUT
