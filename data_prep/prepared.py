@@ -68,6 +68,13 @@ class PreparedData:
         """Eight hexadecimal digits that name the preparation: the hash of every option and the source's checksum."""
         return self.manifest["fingerprint"]
 
+    @property
+    def origin(self) -> str:
+        """Which preparation it is, and of what, for whoever watches: ``preparation d18f650d of u.data``."""
+        names = [str(file["name"]) for file in self.manifest["source"].get("files", [])]
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        return f"preparation {self.fingerprint} of {names[0] if names else 'unknown files'}{more}"
+
     def item_titles(self) -> dict[str, str]:
         """Item id (as text) -> title, with the year where the source says one; empty where it has no titles."""
         if TITLES not in self.manifest["files"]:

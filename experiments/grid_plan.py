@@ -108,9 +108,10 @@ def _with_options(planned: Planned, values: Mapping[str, Any]) -> Planned:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a grid needs to know of prepared data: its fingerprint and counts (``manifest.json``)."""
+    """What a grid needs to know of prepared data: its fingerprint, origin and counts (``manifest.json``)."""
 
     fingerprint: str
+    origin: str
     counts: Mapping[str, Any]
 
 
@@ -127,7 +128,7 @@ class Shelf:
         )
         if key not in self._facts:
             data = data_of(options)
-            self._facts[key] = Facts(data.fingerprint, data.manifest["counts"])
+            self._facts[key] = Facts(data.fingerprint, data.origin, data.manifest["counts"])
         return self._facts[key]
 
     def folder(self, planned: Planned) -> Path:

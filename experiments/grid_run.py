@@ -39,8 +39,8 @@ def run(grid: Grid) -> int:
     it: the same command then goes on where it was.
     """
     shelf = Shelf()
-    for planned in grid.runs:
-        shelf.facts(planned.options)
+    origins = {f"{run.options.dataset}: {shelf.facts(run.options).origin}": None for run in grid.runs}
+    print("\n".join(origins), flush=True)
     with _Progress(len(grid.runs)) as progress:
         try:
             _run_stage([planned for planned in grid.runs if planned.first is None], grid, shelf, progress)

@@ -81,7 +81,7 @@ def run(engine: str, options: RunOptions) -> Path:
                 rebuild(options.log_dir)
                 return _unless_diverged(folder)
     folder.tidy()
-    print(f"{folder.path.name}: finished before, not run again ({folder.path})")
+    print(f"{folder.path.name}: finished before on {data.origin}, not run again ({folder.path})")
     rebuild(options.log_dir)
     return _unless_diverged(folder)
 
@@ -100,7 +100,7 @@ def _train_and_record(
 ) -> None:
     started, clock, run_id = datetime.now(timezone.utc), time.perf_counter(), folder.path.name
     folder.begin({**options.as_record(), "engine": engine})
-    folder.log(f"{run_id}: {ENGINES[engine].title} on {data.manifest['dataset']}, {data.n_items} items")
+    folder.log(f"{run_id}: {ENGINES[engine].title} on {data.name}, {data.origin}, {data.n_items} items")
     with memory_told(options, data.n_items, "building the model"):
         trainer = package.build(options, data.n_items)
     if options.init_from:

@@ -20,6 +20,7 @@ from scipy import sparse
 from data_prep import DataOptions, find_prepared, prepare
 from data_prep.__main__ import main
 from data_tables import read, rows_of
+from experiments.run import door
 from utils.errors import EXIT_BAD_INPUT, UserError, guarded
 
 IN_TMP = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
@@ -457,3 +458,16 @@ def test_of_preparations_under_one_name_the_one_asked_for_last_is_taken(tmp_path
         assert prepare(DataOptions("mine"), data_dir=tmp_path / "data", say=lambda line: None).folder == (
             find_prepared(tmp_path / "data", "mine").folder
         )
+
+
+def test_a_run_says_which_preparation_it_trains_on(engine, tmp_path, capsys):
+    """Whichever of two sources under one name was asked for last, and again where it was finished before."""
+    for seed, name in enumerate("AB"):
+        (tmp_path / f"{name}.csv").write_text(text(events(seed), header="user,item,rating,timestamp"))
+    words = ["--dataset", "mine", "--data_dir", str(tmp_path / "data"), "--log_dir", str(tmp_path / "results")]
+    words += ["--p_dims", "2,4", "--n_epochs", "1"]
+    for name in "ABAB":
+        prepared = prepare(DataOptions("mine"), tmp_path / f"{name}.csv", tmp_path / "data", say=lambda line: None)
+        assert door(engine, words) == 0
+        said = capsys.readouterr()
+        assert f"preparation {prepared.fingerprint} of {name}.csv" in said.out + said.err

@@ -335,7 +335,7 @@ def stand_in(tmp_path, monkeypatch):
     script.write_text(DOOR)
     journal = tmp_path / "journal"
     journal.touch()
-    facts = SimpleNamespace(fingerprint="0123abcd", manifest={"counts": COUNTS})
+    facts = SimpleNamespace(fingerprint="0123abcd", origin="preparation 0123abcd", manifest={"counts": COUNTS})
     monkeypatch.setattr(grid_plan, "data_of", lambda options: facts)
     monkeypatch.setattr(grid_plan, "engine_obstacle", lambda engine: None)
 
