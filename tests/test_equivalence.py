@@ -51,15 +51,16 @@ def test_few_or_equal_differences():
     assert not equivalence_test(np.array([0.0]), 0.003).shown
     assert equivalence_test(np.zeros(5), 0.003).shown
     assert not equivalence_test(np.full(5, 0.004), 0.003).shown
+    assert not equivalence_test(np.full(5, -0.003), 0.003).shown, "a difference of the margin would matter"
 
 
-def write_pair(folder, seed, shift, noise=1e-4):
+def write_pair(folder, seed, shift, noise=1e-4, **options):
     """A run of each framework, the users of the second one ``shift`` better on average, and their curves."""
     users = per_user_values(n=200, seed=seed)
     random = np.random.default_rng(seed)
     for engine, more in (("pytorch", 0.0), ("mxnet", shift)):
         figures = users | {"n100": (users["n100"] + more + noise * random.standard_normal(200)).astype(np.float32)}
-        run = write_run(folder, engine, figures, seed=seed)
+        run = write_run(folder, engine, figures, seed=seed, **options)
         epochs = np.arange(1, 10)
         curve = 0.3 + 0.01 * epochs + np.where(epochs >= 6, more, 0.0)
         pd.DataFrame({"epoch": epochs, "loss": 500.0 - epochs - more, "val_n100": curve}).to_csv(
@@ -83,8 +84,17 @@ def test_a_difference_beyond_the_margin_is_not_equal(tmp_path, capsys):
     assert equivalence.main(["--results", str(tmp_path)]) == 1
     out = capsys.readouterr().out
     assert "not shown" in out
-    assert "-1.0e-02" in out, "PyTorch less MXNet"
+    rows = {line.split()[0]: line.split() for line in out.splitlines() if line.startswith(("users", "seeds"))}
+    assert (rows["users"][2], rows["seeds"][2]) == ("-1.0e-02", "-1.0e-02"), "PyTorch less MXNet"
     assert equivalence.main(["--results", str(tmp_path), "--margin", "0.02"]) == 0
+
+
+def test_one_setting_that_is_not_equal_fails_the_whole(tmp_path, capsys):
+    for seed in (1, 2, 3):
+        write_pair(tmp_path, seed, shift=0.0)
+        write_pair(tmp_path, seed, shift=0.01, lr=0.002)
+    assert equivalence.main(["--results", str(tmp_path)]) == 1
+    assert "1 of 2 settings: equal within 0.003 NDCG@100, over users and seeds" in capsys.readouterr().out
 
 
 def test_one_seed_shows_nothing_over_seeds(tmp_path, capsys):
@@ -101,6 +111,18 @@ def test_where_curves_part(tmp_path):
     assert curves.parting == 6
     assert curves.apart.max() == pytest.approx(0.002)
     assert curves.train_loss_apart == pytest.approx(0.002 / 491, rel=0.02)
+
+
+@pytest.mark.parametrize(("step", "parting"), [(2e-4, 3), (0.9e-4, None)])
+def test_curves_part_where_they_differ_by_a_ten_thousandth(tmp_path, step, parting):
+    """And the training loss told is the largest difference of an epoch."""
+    for name, more in (("a", 0.0), ("b", step)):
+        (tmp_path / name).mkdir()
+        rows = {"epoch": [1, 2, 3], "val_n100": [0.3, 0.3, 0.3 + more], "loss": [500.0, 400.0 * (1 + more), 300.0]}
+        pd.DataFrame(rows).to_csv(tmp_path / name / "history.csv", index=False)
+    curves = read_curves([tmp_path / "a", tmp_path / "b"])
+    assert curves.parting == parting
+    assert curves.train_loss_apart == pytest.approx(step, rel=1e-3)
 
 
 @pytest.mark.parametrize(

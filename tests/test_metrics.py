@@ -85,6 +85,24 @@ def test_per_user_reports_every_metric_of_every_counted_user():
     assert all(len(array) == 2 for array in values.values())
 
 
+def test_every_reported_name_is_its_metric_at_its_length():
+    random = np.random.default_rng(0)
+    ranked = np.stack([random.permutation(300)[:100] for _ in range(6)])
+    held_out = [set(random.choice(300, 60, replace=False).tolist()) for _ in ranked]
+    for list_, items in zip(ranked, held_out, strict=True):  # a hit at the end of every length, none before rank 8
+        items -= set(list_[:7].tolist())
+        items |= {list_[k - 1] for k in (10, 20, 50, 100)}
+    found = metrics.per_user(ranked, matrix_of(held_out, 300))
+    meant = {"n": "ndcg", "r": "recall", "p": "precision", "ap": "average_precision", "hr": "hit_rate",
+             "rr": "reciprocal_rank"}  # fmt: skip
+    assert list(metrics.METRICS) == ["n100", "r20", "r50", "n10", "r10", "p10", "ap100", "hr10", "rr100"]
+    for name in metrics.METRICS:
+        letters = name.rstrip("0123456789")
+        k = int(name.removeprefix(letters))
+        theirs = [brute_force(list_, items, k)[meant[letters]] for list_, items in zip(ranked, held_out, strict=True)]
+        np.testing.assert_allclose(found[name], theirs, rtol=1e-12, err_msg=name)
+
+
 def test_lists_and_held_out_users_must_match():
     with pytest.raises(ValueError, match="2 ranked lists for 1 users"):
         metrics.find_hits(np.zeros((2, 3), dtype=int), matrix_of([{0}], 3))

@@ -31,6 +31,7 @@ from experiments.report.tables import likelihood_table
 from report_runs import edit_metrics, write_full_run, write_grid
 from run_folders import published_row
 from utils.errors import UserError, guarded
+from utils.files import write_json
 from utils.results import rebuild
 from utils.run_arrays import read_per_user
 
@@ -254,6 +255,49 @@ def test_the_settings_shown_to_be_equal_are_counted_and_the_others_are_not(tmp_p
         for row in parts_of(tmp_path, data_dir)["frameworks-test"].records
     }
     assert words == {"vae": "equal", "dae": "not shown"}
+
+
+def test_the_finding_counts_runs_and_settings_and_tells_the_best_run_with_its_error(tmp_path, data_dir):
+    """Chosen on the validation users, whatever the test users say; on these where the others are not known."""
+    for seed, validation, test in ((1, 0.5, 0.61), (2, 0.7, 0.62), (3, 0.6, 0.63)):
+        folder = write_full_run(tmp_path, data_dir, seed=seed)
+        metrics = json.loads((folder / "metrics.json").read_text())
+        metrics["validation"]["n100"], metrics["test"]["n100"] = validation, test
+        metrics["test_se"] |= {"n100": 0.011 + seed / 1000, "r20": 0.5}
+        write_json(folder / "metrics.json", metrics)
+    write_full_run(tmp_path, data_dir, seed=1, lr=0.002, shift=-0.4)
+    frame = read(str(tmp_path))
+    source = Source((str(tmp_path),), str(data_dir))
+    told = "4 runs of 2 settings. Best on the {} users: vae 4,16, cap 0.2 in PyTorch, test NDCG@100 {}."
+    assert sections([frame], source)[1].findings == [told.format("validation", ".6200 (.0130)")]
+    blank = sections([frame.assign(val_n100=np.nan)], source)
+    assert blank[1].findings == [told.format("test", ".6300 (.0140)")]
+
+
+def shown_in(table, record):
+    """The cells of a record as a reader meets them, by column; of columns with one heading a list."""
+    cells = {}
+    for column in table.columns:
+        cells.setdefault(column.title, []).append(column.show(record))
+    return cells
+
+
+def test_what_the_tables_print_is_the_corrected_p_the_verdict_and_pytorch_less_mxnet(tmp_path, data_dir):
+    for model, shift in (("vae", 0.0), ("dae", 0.1)):
+        for seed in (1, 2):
+            write_full_run(tmp_path, data_dir, "pytorch", model=model, seed=seed, shift=shift)
+            write_full_run(tmp_path, data_dir, "mxnet", model=model, seed=seed, shift=shift - 0.002)
+    parts = parts_of(tmp_path, data_dir)
+    models, frameworks = parts["models"], parts["frameworks-test"]
+    weak = {**models.records[0], "t_p": 0.004, "t_holm": 0.02, "wilcoxon_p": 0.004, "wilcoxon_holm": 0.03}
+    cells = shown_in(models, weak)
+    assert (cells["t-test"], cells["Holm"], cells["Wilcoxon"]) == ([".004"], [".020", ".030"], [".004"])
+    assert cells["difference"][0].endswith(")*"), "stars are of the corrected p"
+    assert [row["difference"] > 0 for row in frameworks.records] == [True, True]
+    assert all(shown_in(frameworks, row)["difference"][0].startswith("+") for row in frameworks.records)
+    for p, word in ((0.049, "equal"), (0.051, "not shown"), (float("nan"), "-")):
+        row = {**frameworks.records[0], "users_p": p, "seeds_p": 0.9}
+        assert shown_in(frameworks, row)["within 0.003"] == [word, "not shown"]
 
 
 def test_the_studys_profile_stands_for_a_model_only_where_nothing_else_ran(tmp_path, data_dir):

@@ -42,6 +42,12 @@ def test_wilcoxon_by_hand():
     assert paired_tests(np.array([-0.01, 0.02, 0.03, 0.04, 0.05])).wilcoxon == pytest.approx(4 / 32)
 
 
+def test_users_who_all_differ_alike_leave_nothing_to_test():
+    found = paired_tests(np.full(5, 0.25))
+    assert (found.mean, found.error) == (0.25, 0.0)
+    assert np.isnan(found.t), "no spread to hold the difference against, and no p of 0"
+
+
 @pytest.mark.parametrize("differences", [[], [0.1], [0.0, 0.0, 0.0]])
 def test_where_nothing_can_be_tested_nothing_is_claimed(differences):
     found = paired_tests(np.array(differences))

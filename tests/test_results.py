@@ -88,6 +88,26 @@ def test_every_metric_and_every_option_that_matters_has_a_column():
     assert {name for metric in METRICS for name in (metric, f"{metric}_se")} <= set(results.COLUMNS)
 
 
+def test_a_run_that_diverged_says_so_and_one_older_than_the_word_is_finished(tmp_path):
+    folder = write_run(tmp_path)
+    change(folder / "metrics.json", status="diverged")
+    assert [row["status"] for row in rows_of(results.rebuild(tmp_path))] == ["diverged"]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    del metrics["status"]
+    write_json(folder / "metrics.json", metrics)
+    assert [row["status"] for row in rows_of(results.rebuild(tmp_path))] == ["finished"]
+
+
+def test_an_option_that_a_runs_record_does_not_know_has_its_default(tmp_path):
+    folder = write_run(tmp_path)
+    options = json.loads((folder / "options.json").read_text())
+    for name in ("profile", "decay", "eval_every"):
+        del options[name]
+    write_json(folder / "options.json", options)
+    (row,) = rows_of(results.rebuild(tmp_path))
+    assert (row["profile"], row["decay"], row["eval_every"]) == ("paper", "decoupled", "1")
+
+
 def test_a_dae_has_no_beta(tmp_path):
     write_run(tmp_path, model="dae")
     (row,) = rows_of(results.rebuild(tmp_path))
