@@ -70,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     kept = _recording(path) if given.task == "check" else None
     if kept is None and path.exists():
         raise UserError(f"{path} is there already; check against it, remove it, or name another folder")
+    if kept is None:
+        path.parent.mkdir(parents=True, exist_ok=True)  # refused now rather than after minutes of work
     with tempfile.TemporaryDirectory(prefix="golden") as place:
         found = recording_of(_run_all(Path(place), filled(GoldenOptions, given).data_dir))
     if kept is None:

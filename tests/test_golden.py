@@ -139,12 +139,14 @@ def test_a_command_that_ends_otherwise_than_expected_is_one_line(capsys):
         (["check", "broken"], "golden.json is no recording"),
         (["check", "empty"], "golden.json is no recording"),
         (["record", "broken"], "golden.json is there already"),
+        (["record", "file"], "file: exists already"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, made, monkeypatch, capsys, argv, expected):
     for name, text in (("broken", "{"), ("empty", "[]")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "golden.json").write_text(text)
+    (tmp_path / "file").touch()
     monkeypatch.chdir(tmp_path)
     assert guarded(golden.main, argv) == 2
     (line,) = capsys.readouterr().err.splitlines()
