@@ -4,11 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 import oracle
 from conftest import random_clicks, two_tastes
 from oracle import oracle_pass
-from utils.batches import plain_batch, steps_per_epoch, training_batches
+from utils.batches import plain_batch, steps_per_epoch, training_batches, with_noise
 from utils.engine import ENGINES, engine_obstacle, load_engine
 from utils.errors import UserError
 from utils.metrics import find_hits, recall
@@ -113,13 +114,84 @@ def test_the_evaluation_batch_size_changes_nothing(package):
     np.testing.assert_allclose(whole.nll, small.nll, rtol=1e-6)
 
 
-def test_a_user_without_clicks_is_ranked_and_has_no_loss(package):
-    clicks = random_clicks(5, N_ITEMS, 0.1).tolil()
-    clicks[2] = 0
-    trainer = package.build(options_of("vae"), N_ITEMS)
-    evaluation = trainer.evaluate(clicks.tocsr(), 10)
-    assert evaluation.nll[2] == 0
-    assert len(set(evaluation.ranked[2])) == 10
+#: Departures of the study's code that leave both engines alike.
+DEVIATIONS = ("tanh_everywhere", "coupled_decay", "stock_epsilon", "double_rescale")
+
+
+@pytest.mark.parametrize("deviations", [(), DEVIATIONS])
+@pytest.mark.parametrize("users", [["none"], ["all"], ["none"] * 3, ["some", "none", "all", "some", "none"]])
+@pytest.mark.parametrize("model", MODELS)
+def test_users_with_no_click_and_with_every_click_are_ranked_alike(both, model, users, deviations):
+    """As any other user, in batches of one too: one without clicks has no loss, one with all of them no list."""
+    dense = random_clicks(len(users), N_ITEMS, 0.1).toarray()
+    dense[[user == "none" for user in users]], dense[[user == "all" for user in users]] = 0, 1
+    found = []
+    for package in both.values():
+        for size in (1, len(users)):
+            trainer = package.build(options_of(model, deviations=deviations, eval_batch_size=size), N_ITEMS)
+            evaluation, ranked = trainer.evaluate(dense, 10), trainer.rank(dense, 10)
+            masked = np.where(dense > 0, -np.inf, trainer.scores(dense))
+            best = np.argsort(-masked, axis=1, kind="stable")[:, :10]
+            wanted = np.where(np.take_along_axis(masked, best, axis=1) > -np.inf, best, -1)
+            np.testing.assert_array_equal(ranked, wanted)
+            np.testing.assert_array_equal(evaluation.ranked, wanted)
+            assert [nll == 0 for nll in evaluation.nll] == [user == "none" for user in users]
+            assert [list(row) == [-1] * 10 for row in ranked] == [user == "all" for user in users]
+            found.append((trainer.weights(), evaluation, ranked, trainer.embed(dense)))
+    for weights, evaluation, ranked, code in found[1:]:
+        assert all(np.array_equal(array, found[0][0][name]) for name, array in weights.items())
+        np.testing.assert_array_equal(ranked, found[0][2])
+        np.testing.assert_allclose(evaluation.nll, found[0][1].nll, rtol=1e-5)
+        np.testing.assert_allclose(evaluation.kl, found[0][1].kl, rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(code, found[0][3], rtol=1e-4, atol=1e-6)
+
+
+def without_clicks(n_users, options):
+    """A training batch of users without clicks."""
+    return with_noise(plain_batch(csr_matrix((n_users, N_ITEMS), dtype=np.float32)), options, epoch=1, step=1)
+
+
+def all_dropped(batch):
+    """``batch`` when the dropout of the input has left nothing of it."""
+    return dataclasses.replace(batch, values=np.zeros_like(batch.values))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("empty", ["a user without clicks", "three users without clicks", "every click dropped out"])
+@pytest.mark.parametrize("model", MODELS)
+def test_training_goes_on_through_a_batch_without_clicks(package, model, empty, optimizer):
+    options = options_of(model, optimizer=optimizer, weight_decay=0.05, precision="float64")
+    first, middle, last = training_batches(random_clicks(120, N_ITEMS, 0.1), options, 1)
+    n_users = {"a user without clicks": 1, "three users without clicks": 3}.get(empty)
+    middle = without_clicks(n_users, options) if n_users else all_dropped(middle)
+    trainer, state, lr = package.build(options, N_ITEMS), {}, 0.01
+    weights = {name: array.astype(np.float64) for name, array in trainer.weights().items()}
+    for t, batch in enumerate((first, middle, last), 1):
+        nll, kl = trainer.read_losses(trainer.train_step(batch, 0.2, lr))
+        wanted = oracle_pass(options, weights, batch, 0.2)
+        assert (nll, kl) == pytest.approx((wanted.nll, wanted.kl), rel=1e-5, abs=1e-12)
+        for name, gradient in trainer.gradients().items():
+            np.testing.assert_allclose(gradient, wanted.gradients[name], rtol=1e-4, atol=1e-8, err_msg=name)
+        if optimizer == "adam":
+            oracle.adam(weights, wanted.gradients, state, lr, 0.05, "decoupled", t)
+        else:
+            for name, w in weights.items():
+                w -= lr * (wanted.gradients[name] + (0.05 * w if w.ndim == 2 else 0))
+    for name, array in trainer.weights().items():
+        assert np.linalg.norm(array - weights[name]) / np.linalg.norm(weights[name]) < 1e-6, name
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_engines_go_on_alike_under_deviations_through_batches_without_clicks(both, model):
+    options = options_of(model, deviations=DEVIATIONS, weight_decay=0.05)
+    first, middle, last = training_batches(random_clicks(120, N_ITEMS, 0.1), options, 1)
+    trainers = [package.build(options, N_ITEMS) for package in both.values()]
+    for batch in (first, without_clicks(1, options), middle, all_dropped(middle), last):
+        losses = [trainer.read_losses(trainer.train_step(batch, 0.2, 0.01)) for trainer in trainers]
+        np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4, atol=1e-6)
+    one, other = (trainer.weights() for trainer in trainers)
+    for name, array in one.items():
+        assert np.linalg.norm(array - other[name]) / np.linalg.norm(array) < 1e-4, name
 
 
 @pytest.mark.parametrize("model", MODELS)
