@@ -11,11 +11,12 @@
 #   bash run_experiments.sh --grid published --dry_run
 #                                               the runs of the 2020 study, with hours and memory as estimated
 set -euo pipefail
-cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
+script=$(readlink -f -- "${BASH_SOURCE[0]}") # which may be a link from elsewhere
+cd -- "$(dirname -- "$script")"
 
 for argument in "$@"; do
   case $argument in -h | --help)
-    sed -n '2,/^set /{s/^# \{0,1\}//p}' "${BASH_SOURCE[0]##*/}"
+    sed -n '2,/^set /{s/^# \{0,1\}//p}' "$script"
     exit 0
     ;;
   esac

@@ -4,8 +4,16 @@
 #   bash run_tests.sh                   everything but the slow tests, two files at a time
 #   bash run_tests.sh -m slow           the slow ones
 #   bash run_tests.sh tests/test_X.py   one file
+#   .venv/bin/python -m pytest --help   what else pytest takes
 set -euo pipefail
-cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
+script=$(readlink -f -- "${BASH_SOURCE[0]}") # which may be a link from elsewhere
+cd -- "$(dirname -- "$script")"
+
+case ${1:-} in -h | --help)
+  sed -n '2,/^set /{s/^# \{0,1\}//p}' "$script"
+  exit 0
+  ;;
+esac
 
 # shellcheck source=utils/environment.sh
 source utils/environment.sh

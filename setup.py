@@ -38,6 +38,8 @@ if __name__ == "__main__":
         name="vae-cf",
         version="0.1.0",
         description="Variational autoencoders for collaborative filtering: one program, two engines (PyTorch, MXNet)",
+        license="MIT",
+        license_files=["LICENSE"],
         python_requires=">=3.10",
         install_requires=BASE,
         extras_require=EXTRAS,

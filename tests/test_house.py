@@ -147,3 +147,13 @@ def test_what_draws_unseeded_is_seen(code, is_seeded):
 def test_the_suite_tries_the_same_examples_every_time():
     assert settings.get_profile("suite").derandomize
     assert not settings.get_profile("long").derandomize
+
+
+def test_there_is_a_licence_and_a_changelog_that_explains_its_mark():
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    introduction, unreleased = changelog.split("\n## ")[:2]
+    assert "marked **[results change]**" in introduction
+    assert unreleased.startswith("Unreleased")
+    for name in ("LICENSE", "CHANGELOG.md"):
+        assert f"]({name})" in (ROOT / "README.md").read_text(), f"the README names {name}"

@@ -238,7 +238,7 @@ def pythons(tmp_path):
     """A folder to be the PATH, and a maker of fake Pythons in it."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for tool in ("bash", "grep", "cat", "mkdir", "dirname", "sed"):
+    for tool in ("bash", "grep", "cat", "mkdir", "dirname", "sed", "readlink"):
         (folder / tool).symlink_to(shutil.which(tool))
 
     def make(name, version, venv=True):
@@ -334,6 +334,22 @@ def test_the_help_of_the_main_job_needs_no_python_and_names_every_option(pythons
     assert result.returncode == 0, result.stderr
     for field in dataclasses.fields(GridOptions):
         assert f"--{field.name}" in result.stdout
+
+
+def test_the_help_of_the_tests_makes_no_environment(pythons):
+    result = bash("bash run_tests.sh --help", path=pythons.folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "bash run_tests.sh -m slow" in result.stdout
+
+
+@pytest.mark.parametrize("script", ["run_experiments.sh", "run_tests.sh"])
+def test_the_scripts_may_be_links_from_elsewhere(pythons, tmp_path, script):
+    link = tmp_path / "link.sh"
+    link.symlink_to(ROOT / script)
+    said = [bash(f"cd {folder}; bash {name} --help", path=pythons.folder)
+            for folder, name in ((ROOT, script), (tmp_path, "link.sh"))]  # fmt: skip
+    assert said[1].returncode == 0, said[1].stderr
+    assert said[0].stdout == said[1].stdout != ""
 
 
 @pytest.mark.parametrize("script", ["run_experiments.sh", "run_tests.sh", ".ci/run", "utils/environment.sh"])
