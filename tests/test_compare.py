@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -531,6 +532,21 @@ def test_as_a_process_and_without_a_framework(tmp_path):
         subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True).stdout
     )
     assert {"torch", "mxnet", "experiments.compare"} & set(modules) == {"experiments.compare"}
+
+
+def test_where_the_plus_minus_cannot_be_written_it_is_spelled_and_the_columns_stay(tmp_path):
+    a_small_comparison(tmp_path)
+    command = [sys.executable, "-m", "experiments.compare", "--results", str(tmp_path)]
+    done = {
+        encoding: subprocess.run(
+            command, cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, check=False
+        )
+        for encoding in ("ascii", "utf-8")
+    }
+    assert [(each.returncode, each.stderr) for each in done.values()] == [(0, b"")] * 2
+    plain, full = (each.stdout.decode(encoding) for encoding, each in done.items())
+    assert "±" in full
+    assert plain == full.replace("± ", "+-")
 
 
 def test_an_unknown_folder_is_a_users_error(tmp_path):

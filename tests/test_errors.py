@@ -63,6 +63,95 @@ def test_a_pipe_that_nobody_reads_is_no_traceback():
     assert process.wait(20) == 141
 
 
+TEXT = "β .47 ± .02, Café, 1–2"
+SAYING = f"""
+import sys
+from utils.errors import guarded
+
+def main(argv):
+    for stream in (sys.stdout, sys.stderr):
+        print({TEXT!a}, file=stream)
+
+sys.exit(guarded(main))
+"""
+PLAIN = rb"beta .47 +-.02, Caf\xe9, 1-2"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("PYTHONIOENCODING=ascii", PLAIN),
+        ("PYTHONIOENCODING=ascii:replace", b"? .47 ? .02, Caf?, 1?2"),  # as the user has chosen
+        ("PYTHONIOENCODING=latin-1", "beta .47 ± .02, Café, 1-2".encode("latin-1")),
+        ("PYTHONIOENCODING=utf-8", TEXT.encode()),
+        ("LC_ALL=C PYTHONCOERCECLOCALE=0 PYTHONUTF8=0", PLAIN),
+        ("LC_ALL=C", TEXT.encode()),
+    ],
+)
+def test_what_a_stream_cannot_encode_is_written_plainly_and_as_wide(settings, expected):
+    done = say(dict(setting.split("=") for setting in settings.split()))
+    assert done.returncode == 0
+    assert done.stdout.strip() == expected
+    if "replace" not in settings:  # Python never replaces on standard error
+        assert done.stderr.strip() == expected
+
+
+def say(environment, **streams):
+    return bare_python(["-c", SAYING], environment, **streams)
+
+
+def bare_python(words, environment=(), **streams):
+    """Python without this process's settings of language and of Python itself."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
+    return subprocess.run(
+        [sys.executable, *words], cwd=ROOT, env=bare | dict(environment), check=False, timeout=60, **streams
+    )
+
+
+def test_a_closed_stream_is_no_error_and_its_number_goes_to_no_file(tmp_path):
+    code = """
+import os, sys
+from utils.errors import guarded
+
+def main(argv):
+    with open(sys.argv[1], "w") as file:
+        print("for nobody")
+        print("for nobody", file=sys.stderr)
+        os.write(1, b"of a library")
+        return file.fileno() < 3
+
+sys.exit(guarded(main))
+"""
+    script = f'exec "{sys.executable}" -c "$1" "$2" <&- >&- 2>&-'
+    words = ["sh", "-c", script, "sh", code, str(tmp_path / "file")]
+    assert subprocess.run(words, cwd=ROOT, check=False, timeout=60).returncode == 0
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_output_that_never_arrived_is_told(tmp_path):
+    """Python writes what is short as it exits, too late for an error of one line."""
+    with open("/dev/full", "wb") as full:
+        done = say({}, stdout=full)
+    assert done.returncode == 2
+    assert done.stderr.decode().splitlines()[1:] == [
+        "error: the disk is full; free some space or choose another folder"
+    ]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as nobody:
+        done = say({}, stdout=nobody)
+    assert (done.returncode, len(done.stderr.splitlines())) == (141, 1)
+
+
+def test_help_that_nobody_reads_is_no_complaint():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as nobody:
+        done = bare_python(["-m", "data_prep", "--help"], stdout=nobody)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path):
     path = tmp_path / "deep" / "file.txt"
     write_text(path, "first")

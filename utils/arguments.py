@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from utils.errors import UserError
+from utils.streams import flushed
 
 T = TypeVar("T")
 
@@ -97,6 +98,9 @@ class _Parser(argparse.ArgumentParser):
             if not word.isprintable() and any(ord(sign) == 0 or 0xD800 <= ord(sign) <= 0xDFFF for sign in word):
                 raise UserError(f"{word!a} is no text in UTF-8; write it in letters that are")
         return super().parse_args(args, namespace)
+
+    def exit(self, status: int = 0, message: str | None = None) -> None:
+        super().exit(flushed(status), message)
 
     def error(self, message: str) -> None:
         raise UserError(f"{message}; see python {self.prog} --help")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from utils.interruption import Interruption
+from utils.streams import flushed, speakable
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
@@ -66,9 +67,10 @@ def guarded(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[s
     ``EXIT_INTERRUPTED`` (130) on Ctrl-C, SIGTERM or SIGHUP and ``EXIT_BROKEN_PIPE`` (141) when nobody reads the output
     any more. Any other exception is a defect of ours and keeps its traceback.
     """
+    speakable()
     with Interruption(at_once=True):
         try:
-            return main(argv) or 0
+            return flushed(main(argv) or 0)
         except KeyboardInterrupt as stop:
             with contextlib.suppress(OSError):  # the terminal may be gone
                 print(f"interrupted{': ' + str(stop) if str(stop) else ''}", file=sys.stderr)
