@@ -41,7 +41,7 @@ class ChoiceOptions:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module."""
-    given = parsed(ChoiceOptions, parser_for(ChoiceOptions, "-m benchmarks.choices", __doc__), argv)
+    given = parsed(ChoiceOptions, parser_for(ChoiceOptions, "python -m benchmarks.choices", __doc__), argv)
     load_engine(given.engine)
     keep_freed_memory()
     batch = plain_batch(synthetic_clicks(SHAPES[given.shape], given.batch))

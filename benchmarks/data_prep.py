@@ -60,7 +60,7 @@ class PrepOptions:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Returns 1 when ``--check`` finds a target missed."""
-    options = filled(PrepOptions, parser_for(PrepOptions, "-m benchmarks.data_prep", __doc__).parse_args(argv))
+    options = filled(PrepOptions, parser_for(PrepOptions, "python -m benchmarks.data_prep", __doc__).parse_args(argv))
     missed = 0
     for name in SOURCES if options.source == "both" else (options.source,):
         with tempfile.TemporaryDirectory() as temporary:

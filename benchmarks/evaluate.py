@@ -58,7 +58,7 @@ class EvaluateOptions:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Returns 1 when ``--check`` is given and a target is missed, else 0."""
-    parser = parser_for(EvaluateOptions, "-m benchmarks.evaluate", __doc__.split("\n\n")[0])
+    parser = parser_for(EvaluateOptions, "python -m benchmarks.evaluate", __doc__.split("\n\n")[0])
     given = parsed(EvaluateOptions, parser, argv)
     package = load_engine(given.engine, given.threads)
     fold_in, held_out = split_clicks(synthetic_clicks(SHAPES[given.shape], given.users))

@@ -62,7 +62,7 @@ class GoldenOptions:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code. Raises ``UserError`` on bad input and where a run ends as it should not."""
-    parser = parser_for(GoldenOptions, "-m benchmarks.golden", __doc__.partition("\n\n")[0])
+    parser = parser_for(GoldenOptions, "python -m benchmarks.golden", __doc__.partition("\n\n")[0])
     parser.add_argument("task", choices=("record", "check"), help="keep today's results, or compare with those kept")
     parser.add_argument("folder", metavar="FOLDER", help=f"where {RECORDING} is, or will be")
     given = parser.parse_args(argv)

@@ -60,7 +60,7 @@ class Size:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Returns 1 when ``--check`` finds a target missed."""
-    options = filled(MemoryOptions, parser_for(MemoryOptions, "-m benchmarks.memory", __doc__).parse_args(argv))
+    options = filled(MemoryOptions, parser_for(MemoryOptions, "python -m benchmarks.memory", __doc__).parse_args(argv))
     engines = tuple(ENGINES) if options.engine == "both" else (options.engine,)
     shape = SHAPES["ml-20m"]
     size = Size(max(50, int(shape.n_users * options.scale)), max(50, int(shape.n_items * options.scale)))

@@ -55,7 +55,7 @@ class _Clicks:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; returns the exit code."""
-    given = parsed(SavingOptions, parser_for(SavingOptions, "-m benchmarks.saving", "What saving costs."), argv)
+    given = parsed(SavingOptions, parser_for(SavingOptions, "python -m benchmarks.saving", "What saving costs."), argv)
     shape, options = SHAPES[given.shape], RunOptions().resolved()
     clicks = synthetic_clicks(shape, given.steps * options.batch_size)
     trainer = load_engine(given.engine).build(options, shape.n_items)

@@ -72,7 +72,7 @@ class Size:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Returns 1 when ``--check`` is given and the target is missed, else 0."""
-    given = parsed(ScalingOptions, parser_for(ScalingOptions, "-m benchmarks.scaling", __doc__), argv)
+    given = parsed(ScalingOptions, parser_for(ScalingOptions, "python -m benchmarks.scaling", __doc__), argv)
     base = Size(given.users, given.items, given.clicks, given.batch)
     if base.users % (2 * base.batch):
         raise UserError(

@@ -48,7 +48,7 @@ class SoakOptions:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = parser_for(SoakOptions, "-m benchmarks.soak", "Kill work at random moments and compare its ends.")
+    parser = parser_for(SoakOptions, "python -m benchmarks.soak", "Kill work at random moments and compare its ends.")
     options = parsed(SoakOptions, parser, argv)
     engines = options.engines or tuple(name for name in ENGINES if engine_obstacle(name) is None)
     if not engines:

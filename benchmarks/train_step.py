@@ -83,7 +83,7 @@ class Stepper:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Returns 1 when ``--check`` finds a target missed."""
-    options = filled(StepOptions, parser_for(StepOptions, "-m benchmarks.train_step", __doc__).parse_args(argv))
+    options = filled(StepOptions, parser_for(StepOptions, "python -m benchmarks.train_step", __doc__).parse_args(argv))
     missed = 0
     for model in MODELS if options.model == "both" else (options.model,):
         seconds = measure(options, model)

@@ -83,7 +83,7 @@ class Command:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; raises ``UserError`` for anything the user can mend."""
-    command = parsed(Command, parser_for(Command, "-m data_prep", _DESCRIPTION, _EXAMPLES), argv)
+    command = parsed(Command, parser_for(Command, "python -m data_prep", _DESCRIPTION, _EXAMPLES), argv)
     prepared = prepare(command.options(), command.raw, command.data_dir, download=command.download, force=command.force)
     if command.export:
         print(f"exported: {export_csv(prepared)}")

@@ -9,6 +9,7 @@ from data_prep.catalogue import DATASETS
 from data_prep.download import fetch
 from data_prep.embedded import TABLE, fetch_movielens_100k, is_cached
 from data_prep.find import command
+from utils.arguments import did_you_mean
 from utils.errors import UserError
 
 
@@ -19,9 +20,8 @@ def locate_source(dataset: str, data_dir: Path, download: bool, say: Callable[[s
     """
     known = DATASETS.get(dataset)
     if known is None:
-        raise UserError(
-            f"--dataset {dataset!r} is none of {', '.join(DATASETS)}; for data of your own say --raw FILE as well"
-        )
+        own = f"{f'{hint} For' if (hint := did_you_mean(dataset, DATASETS)) else 'for'} data of your own"
+        raise UserError(f"--dataset {dataset!r} is none of {', '.join(DATASETS)}; {own} say --raw FILE as well")
     cache = data_dir / "downloads" / dataset
     if dataset == "movielens-100k":
         if download:

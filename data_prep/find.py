@@ -11,6 +11,7 @@ from typing import Any
 from data_prep.catalogue import DATASETS
 from data_prep.options import FOUND_BY, KEEP_ALL, PROTOCOL, DataOptions, format_columns
 from data_prep.prepared import PreparedData, last_asked, load_prepared, read_manifest
+from utils.arguments import did_you_mean
 from utils.errors import UserError
 from utils.files import short_hash
 
@@ -128,7 +129,9 @@ def _nothing_fits(
     if dataset in DATASETS and DATASETS[dataset].by_hand:
         remedy += f" ({DATASETS[dataset].by_hand})"
     if not existing:
-        return f"no prepared data for {dataset!r} in {data_dir}; run: {remedy}"
+        known = [*DATASETS, *(folder.name.removesuffix("_processed") for folder in Path(data_dir).glob("*_processed"))]
+        hint = "" if dataset in DATASETS else did_you_mean(dataset, known)
+        return f"no prepared data for {dataset!r} in {data_dir}; {f'{hint} Else ' if hint else ''}run: {remedy}"
     others = "; ".join(sorted({_describe(manifest["options"], FOUND_BY) for manifest in existing.values()}))
     return f"no prepared data for {dataset!r} in {data_dir} has these options; run: {remedy} (prepared are: {others})"
 

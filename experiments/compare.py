@@ -20,7 +20,7 @@ import pandas as pd
 from experiments.comparison_text import pairs_text, published_text, unpaired_text
 from experiments.pairs import compare, pair_up
 from experiments.published import PUBLISHED_FILE, published
-from utils.arguments import option, parser_for
+from utils.arguments import did_you_mean, option, parser_for
 from utils.errors import UserError, guarded
 from utils.files import written_whole
 from utils.results import RESULTS_FILE, collect, load
@@ -42,7 +42,7 @@ class CompareOptions:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Raises ``UserError`` on a wrong option or file."""
-    parser = parser_for(CompareOptions, "-m experiments.compare", "Compare what the two frameworks found.")
+    parser = parser_for(CompareOptions, "python -m experiments.compare", "Compare what the two frameworks found.")
     given = add_results(parser).parse_args(argv)
     if given.csv and Path(given.csv).is_dir():
         raise UserError(f"--csv {given.csv} is a folder; expected the file to write")
@@ -90,7 +90,8 @@ def of_dataset(frames: Sequence[pd.DataFrame], dataset: str | None) -> list[pd.D
     if dataset is None:
         return list(frames)
     if dataset not in present:
-        raise UserError(f"--dataset {dataset} is not in the results; they hold {', '.join(present)}")
+        hint = f"; {hint}" if (hint := did_you_mean(dataset, present)) else ""
+        raise UserError(f"--dataset {dataset} is not in the results; they hold {', '.join(present)}{hint}")
     return [frame[frame["dataset"] == dataset] for frame in frames]
 
 

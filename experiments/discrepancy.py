@@ -63,7 +63,7 @@ class Findings:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Raises ``UserError`` on a wrong option or file."""
-    parser = parser_for(DiscrepancyOptions, "-m experiments.discrepancy", __doc__.split("\n\n")[0])
+    parser = parser_for(DiscrepancyOptions, "python -m experiments.discrepancy", __doc__.split("\n\n")[0])
     given = add_results(parser).parse_args(argv)
     out = Path(given.out)
     if out.exists() and not out.is_dir():

@@ -80,7 +80,7 @@ def equivalence_test(differences: np.ndarray, margin: float) -> Equivalence:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Returns 0 when every pair is shown to be equal, 1 when not."""
-    parser = parser_for(EquivalenceOptions, "-m experiments.equivalence", __doc__.split("\n\n")[0])
+    parser = parser_for(EquivalenceOptions, "python -m experiments.equivalence", __doc__.split("\n\n")[0])
     given = add_results(parser).parse_args(argv)
     pairs, _ = pair_up(of_dataset([read(path) for path in given.results], given.dataset))
     if not pairs:

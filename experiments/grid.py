@@ -6,8 +6,11 @@ the rest. The grids are the files of ``experiments/grids``; ``experiments/grid_f
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
+
+from tabulate import tabulate
 
 from experiments.grid_dry_run import dry_run
 from experiments.grid_file import grid_names, read_grid
@@ -16,10 +19,12 @@ from experiments.grid_run import run
 from utils.arguments import parsed, parser_for
 from utils.errors import guarded
 
+_WIDTH, _NARROWEST = 120, 30  # of the list of grids; of what it says of each
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command ``python -m experiments.grid``; returns the exit code: 1 when a run failed."""
-    options = options_from(argv, "-m experiments.grid")
+    options = options_from(argv, "python -m experiments.grid")
     if options.list:
         print_grids()
         return 0
@@ -34,9 +39,11 @@ def options_from(argv: Sequence[str] | None, prog: str) -> GridOptions:
 
 
 def print_grids() -> None:
-    """Print the name of each grid and what it is for."""
-    for name in grid_names():
-        print(f"{name:12} {read_grid(name).description}")
+    """Print the name of each grid and what it is for, in two columns as wide as the terminal, 120 at the most."""
+    names = grid_names()
+    left = min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns) - max(map(len, names)) - 2
+    rows = [(name, read_grid(name).description) for name in names]
+    print(tabulate(rows, tablefmt="plain", disable_numparse=True, maxcolwidths=[None, max(left, _NARROWEST)]))
 
 
 if __name__ == "__main__":

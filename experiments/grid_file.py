@@ -28,7 +28,6 @@ in the earlier run and stop at the new cap.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import itertools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from utils.arguments import did_you_mean
 from utils.engine import ENGINES
 from utils.errors import UserError
 from utils.models import MODELS
@@ -166,8 +166,9 @@ def read_grid(name: str) -> GridFile:
     """
     path = Path(name) if name.endswith(".toml") else GRIDS / f"{name}.toml"
     if not path.is_file():
-        known = ", ".join(grid_names())
-        raise UserError(f"--grid {name}: no such grid; there are {known}, or give the path of a .toml file")
+        hint = "" if name.endswith(".toml") else did_you_mean(name, grid_names())
+        there = f"{f'{hint} There' if hint else 'there'} are {', '.join(grid_names())}"
+        raise UserError(f"--grid {name}: no such grid; {there}, or give the path of a .toml file")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -259,11 +260,8 @@ def _check_block(block: Mapping[str, Any], where: str) -> None:
 def _check_names(given: Sequence[str] | Mapping[str, Any], known: Sequence[str], where: str) -> None:
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            if near:
-                hint = f"did you mean {near[0]}?"
-            else:
-                hint = "expected one of " + ", ".join(known) if known == _TOP else "see python main_pytorch.py --help"
+            hint = "expected one of " + ", ".join(known) if known == _TOP else "see python main_pytorch.py --help"
+            hint = did_you_mean(name, known) or hint
             raise UserError(f"{where}: {name} is not known here; {hint}")
 
 

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Only the embedded data set is fetched by itself. Where runs failed the others are compared all the same. A report
     that cannot be written is told in a line, and fails nothing.
     """
-    options = options_from(argv, "-m experiments.main_job")
+    options = options_from(argv, "bash run_experiments.sh")
     if options.list:
         print_grids()
         return 0

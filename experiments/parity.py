@@ -75,7 +75,7 @@ class Verdict:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Returns 0 when the engines agree, 1 when not."""
-    parser = parser_for(RunOptions, "-m experiments.parity", __doc__.split("\n\n")[0], _EPILOG)
+    parser = parser_for(RunOptions, "python -m experiments.parity", __doc__.split("\n\n")[0], _EPILOG)
     parser.add_argument("--steps", type=int, default=50, metavar="N", help="training steps (default: 50)")
     given = parser.parse_args(argv)
     options, n_steps = filled(RunOptions, given), given.steps

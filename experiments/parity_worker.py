@@ -38,7 +38,7 @@ class Worker:
 
     def __init__(self, engine: str, folder: Path) -> None:
         self.file = folder / f"{engine}.safetensors"
-        parser = parser_for(RunOptions, "-m experiments.parity", "")
+        parser = parser_for(RunOptions, "python -m experiments.parity", "")
         self.options = parsed(RunOptions, parser, read_json(folder / OPTIONS_FILE)).resolved()
         self.data = data_of(self.options)
         self.trainer: Trainer = load_engine(engine, self.options.threads).build(self.options, self.data.n_items)

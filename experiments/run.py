@@ -43,7 +43,7 @@ def door(engine: str, argv: Sequence[str] | None = None) -> int:
 
 def _main(engine: str, argv: Sequence[str] | None) -> None:
     description = _DESCRIPTION.format(framework=ENGINES[engine].title)
-    options = parsed(RunOptions, parser_for(RunOptions, f"main_{engine}.py", description, _EPILOG), argv)
+    options = parsed(RunOptions, parser_for(RunOptions, f"python main_{engine}.py", description, _EPILOG), argv)
     try:
         run(engine, options)
     except KeyboardInterrupt as stop:

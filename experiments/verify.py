@@ -113,7 +113,9 @@ def _records(run: Path) -> tuple[Mapping[str, Any], RunOptions, str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = parser_for(VerifyOptions, "-m experiments.verify", "Confirm a run's metrics from its stored weights.")
+    parser = parser_for(
+        VerifyOptions, "python -m experiments.verify", "Confirm a run's metrics from its stored weights."
+    )
     parser.add_argument("run", metavar="RUN", help="the folder of a run, or its name")
     words = parser.parse_args(argv)
     options = filled(VerifyOptions, words)

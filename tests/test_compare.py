@@ -482,8 +482,8 @@ def test_nothing_is_wider_than_120_columns(tmp_path, capsys):
         (["--results", "empty"], "empty: a folder without results"),
         (["--results", "runs_only"], "no finished run"),
         (
-            ["--results", "study.csv", "--dataset", "netflix"],
-            "--dataset netflix is not in the results; they hold amazon",
+            ["--results", "study.csv", "--dataset", "amazn"],
+            "--dataset amazn is not in the results; they hold amazon; did you mean amazon?",
         ),
         (["--results", "study.csv", "--csv", "empty"], "--csv empty is a folder"),
         (["--results", "broken.csv"], "broken.csv: "),

@@ -136,6 +136,7 @@ BAD_OPTIONS = [
     (["--dataset", "mine", "--columns", "user=a,item=a"], "one column cannot play two parts"),
     (["--dataset", "mine", "--columns", "user=a,user=b"], "user is given twice"),
     (["--dataset", "mine"], "for data of your own say --raw FILE"),
+    (["--dataset", "pintrest"], "did you mean pinterest? For data of your own say --raw FILE"),
     (["--dataset", "amazon"], "run: python -m data_prep --dataset amazon --download"),
     (["--dataset", "netflix", "--download"], "not freely downloadable"),
     (["--dataset", "mine", "--raw", "x.csv", "--download"], "give one of them"),

@@ -249,7 +249,8 @@ def test_a_mistake_in_a_grid_is_one_line_naming_the_file(write_grid, capsys, tex
         (["--engines", "jax"], "expected a list such as pytorch,mxnet"),
         (["--seeds", "a"], "expected a list such as 1,2,3"),
         (["--jobs", "0"], "at least 1"),
-        (["--gird", "quick"], "--gird"),
+        (["--gird", "quick"], "did you mean --grid? See python -m experiments.grid --help"),
+        (["--grid", "publishd"], "no such grid; did you mean published? There are against_the_study, "),
     ],
 )
 def test_a_wrong_option_is_one_line(capsys, argv, said):
@@ -262,7 +263,19 @@ def test_a_wrong_option_is_one_line(capsys, argv, said):
 def test_the_list_names_each_grid_with_what_it_is_for(capsys):
     assert grid.main(["--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == grid_names()
+    assert [line.split()[0] for line in lines if line[0] != " "] == grid_names()
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120, 300])
+def test_the_list_stands_in_two_columns_within_the_terminal(capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert grid.main(["--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    second = max(map(len, grid_names())) + 2
+    assert all(line[second - 2 : second] == "  " and line[second] != " " for line in lines)
+    told = "".join(line[second:] for line in lines).replace(" ", "")
+    assert told == "".join(read_grid(name).description for name in grid_names()).replace(" ", ""), "nothing is cut off"
+    assert max(map(len, lines)) <= max(min(columns, 120), second + 30)
 
 
 # Engines

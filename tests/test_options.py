@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.arguments import as_argv, parsed, parser_for
+from data_prep import DATASETS
+from utils.arguments import as_argv, did_you_mean, parsed, parser_for
 from utils.errors import UserError
 from utils.options import RunOptions
 
-PARSER = parser_for(RunOptions, "main_x.py", "test")
+PARSER = parser_for(RunOptions, "python main_x.py", "test")
 
 
 def options_from(*argv):
@@ -142,5 +143,39 @@ def test_help_names_every_flag(capsys):
         options_from("--help")
     assert stop.value.code == 0
     text = capsys.readouterr().out
+    assert text.startswith("usage: python main_x.py [-h]")
     for field in dataclasses.fields(RunOptions):
         assert f"--{field.name}" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "hint"),
+    [
+        ("movielens1m", DATASETS, "did you mean movielens-1m or movielens?"),
+        ("MovieLens-100K", DATASETS, "did you mean movielens-100k?"),
+        ("publishd", ("published", "quick"), "did you mean published?"),
+        ("vea", ("vae", "dae"), "did you mean vae?"),
+        ("mine", DATASETS, ""),
+        ("x", (), ""),
+        ("--bacth_size", ("--batch_size", "--eval_batch_size", "--seed"), "did you mean --batch_size?"),
+    ],
+)
+def test_what_is_nearly_a_name_is_told_with_the_name(given, known, hint):
+    assert did_you_mean(given, known) == hint
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (
+            ["--model", "vea"],
+            "; did you mean vae? See",
+        ),
+        (["--seed", "2", "--bacth_size=5"], "unrecognized arguments: --bacth_size=5; did you mean --batch_size? See"),
+        (["5"], "unrecognized arguments: 5; see"),
+    ],
+)
+def test_an_error_says_what_was_meant_and_the_command_that_helps(argv, line):
+    with pytest.raises(UserError) as error:
+        options_from(*argv)
+    assert str(error.value).endswith(f"{line} python main_x.py --help")

@@ -172,6 +172,8 @@ def test_early_stopping_on_the_loss_compares_epochs_at_the_cap(engine, options):
     ("argv", "expected"),
     [
         (["--dataset", "amazon"], "python -m data_prep --dataset amazon"),
+        (["--dataset", "tastse"], "did you mean tastes? Else run: python -m data_prep --dataset tastse --raw FILE"),
+        (["--dataset", "movielens1m"], "did you mean movielens-1m or movielens? Else run: "),
         (["--dataset", "tastes", "--min_rating", "3"], "min_rating"),
         (["--dataset", "tastes", "--p_dims", "200,x"], "expected a list such as 200,600"),
         (["--dataset", "tastes", "--anneal_cap", "0"], "add --constant_anneal"),

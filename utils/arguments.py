@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
 import math
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from utils.errors import UserError
@@ -84,6 +85,18 @@ def list_of(parse_one: Callable[[str], T], example: str) -> Callable[[str], tupl
     return parse
 
 
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """``did you mean A or B?``: those of the names ``known`` that are nearly ``given``; "" where none is.
+
+    Nearly: at least 0.6 alike by ``difflib``, whatever the case, and hardly less than the nearest; three at the most.
+    """
+    word = given[:100].lower()  # nobody mistypes more, and the time taken grows with its square
+    alike = {name: difflib.SequenceMatcher(None, name.lower(), word).ratio() for name in known}
+    bound = max(0.6, max(alike.values(), default=0.0) - 0.1)
+    near = sorted((name for name in alike if alike[name] >= bound), key=alike.get, reverse=True)
+    return f"did you mean {' or '.join(near[:3])}?" if near else ""
+
+
 def flag_of(field: dataclasses.Field) -> str:
     """The command-line flag of a field."""
     return f"--{field.name}"
@@ -97,18 +110,34 @@ class _Parser(argparse.ArgumentParser):
         for word in args:
             if not word.isprintable() and any(ord(sign) == 0 or 0xD800 <= ord(sign) <= 0xDFFF for sign in word):
                 raise UserError(f"{word!a} is no text in UTF-8; write it in letters that are")
-        return super().parse_args(args, namespace)
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+            hints = [did_you_mean(word.partition("=")[0], flags) for word in unknown if word.startswith("--")]
+            hint = next((f"; {hint}" for hint in hints if hint), "")
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return found
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            if hint := did_you_mean(str(value), map(str, action.choices)):
+                raise argparse.ArgumentError(action, f"{error.message}; {hint}") from None
+            raise
 
     def exit(self, status: int = 0, message: str | None = None) -> None:
         super().exit(flushed(status), message)
 
     def error(self, message: str) -> None:
-        raise UserError(f"{message}; see python {self.prog} --help")
+        link = " See" if message.endswith("?") else "; see"
+        raise UserError(f"{message}{link} {self.prog} --help")
 
 
 def parser_for(options: type, prog: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
     """A command-line parser with one flag per field of the dataclass ``options``, grouped as they say.
 
+    ``prog`` is the command as one types it: ``python -m data_prep``.
     Flags not given keep the field's default. Raises ``UserError`` on parsing where argparse would print
     its usage and exit; ``--help`` still prints and exits 0.
     """

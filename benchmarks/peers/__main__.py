@@ -59,7 +59,7 @@ class PeerOptions:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Returns 1 when ``--check`` finds a target missed."""
-    options = parsed(PeerOptions, parser_for(PeerOptions, "-m benchmarks.peers", __doc__), argv)
+    options = parsed(PeerOptions, parser_for(PeerOptions, "python -m benchmarks.peers", __doc__), argv)
     data = data_of(options)
     cache = ROOT / ".cache" / "peers"
     pythons, absent = installed(cache)

@@ -40,7 +40,7 @@ class ReportOptions:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Raises ``UserError`` on a wrong option or file."""
-    parser = parser_for(ReportOptions, "-m experiments.report", __doc__.split("\n\n")[0])
+    parser = parser_for(ReportOptions, "python -m experiments.report", __doc__.split("\n\n")[0])
     given = add_results(parser, default="results").parse_args(argv)
     out = Path(given.out) if given.out else beside(given.results[0])
     if out.exists() and not out.is_dir():
