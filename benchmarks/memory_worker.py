@@ -67,9 +67,9 @@ def run(folder: str, engine: str, batch: str, steps: str) -> None:
         training.position.step = max(0, training.steps - int(steps))
         evaluate = trainer.evaluate
 
-        def noted(*arguments):
+        def noted(*arguments, **more):
             stages.setdefault("training steps", peak())
-            return evaluate(*arguments)
+            return evaluate(*arguments, **more)
 
         trainer.evaluate = noted
         training.run_to_the_end()

@@ -288,9 +288,9 @@ def test_a_run_that_diverges_before_any_evaluation_has_a_row_without_figures(eng
 def test_an_evaluation_that_is_no_number_is_a_divergence_too(engine, package, options, monkeypatch):
     evaluate, calls = package.Trainer.evaluate, []
 
-    def spoilt(self, *arguments):
+    def spoilt(self, *arguments, **more):
         calls.append(1)
-        found = evaluate(self, *arguments)
+        found = evaluate(self, *arguments, **more)
         return dataclasses.replace(found, nll=found.nll * np.nan) if len(calls) == 2 else found
 
     monkeypatch.setattr(package.Trainer, "evaluate", spoilt)
