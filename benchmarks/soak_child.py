@@ -1,7 +1,7 @@
 """Children to kill, forked from a process that has its framework loaded: a start costs milliseconds, not seconds.
 
-A child is killed by SIGKILL after a while, or kills itself so at its n-th operation on a file, where a random moment
-would seldom fall. What it was doing then is read from a byte it shares with its parent.
+A child is sent a signal after a while (SIGKILL, or one that asks it to end), or kills itself at its n-th operation on a
+file, where a random moment would seldom fall. What it was doing then is read from a byte it shares with its parent.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ _MARKED = (  # whose function, its name, what it does
     (data_prep.pipeline, "alone_in", "preparing data"),
     (experiments.report.door, "write_page", "writing the report"),
 )
+ASKING = (signal.SIGINT, signal.SIGTERM)
 _FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.listdir", "shutil.rmtree"}
 
 
@@ -48,10 +49,11 @@ _FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.tr
 class End:
     """How a child ended: killed (and doing what) or by itself, with its exit code, and what it said on stderr.
 
-    ``operations`` is how many operations on files it had done.
+    ``asked``: a signal was sent before it ended; ``operations`` is how many operations on files it had done.
     """
 
     killed: bool
+    asked: bool
     doing: str
     code: int
     said: str
@@ -119,24 +121,32 @@ class Doing:
 
 def run_child(
     work: Callable[[], int | None], doing: Doing, errors: Path, *,
-    after: float | None = None, at_operation: int | None = None, largest_file: int | None = None,
+    after: float | None = None, number: signal.Signals = signal.SIGKILL, at_operation: int | None = None,
+    largest_file: int | None = None,
 ) -> End:  # fmt: skip
     """Do ``work`` in a child, as a command would, its stderr in ``errors``.
 
-    ``after`` seconds, or at its ``at_operation``-th operation on a file, it is killed, unless it has ended by then;
+    ``after`` seconds it is sent the signal ``number``, or at its ``at_operation``-th operation on a file killed, unless
+    it has ended by then;
     ``largest_file``: the system refuses to write files longer than that (bytes).
     """
     doing.reset()
     begun = time.perf_counter()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)  # whatever comes before it listens waits until it does
     child = os.fork()
-    if child == 0:
+    if child != 0:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    else:
         _be_the_child(work, doing, errors, at_operation, largest_file)
     code = _ended_within(child, after)
-    if code is None:
-        os.kill(child, signal.SIGKILL)
+    asked = code is None
+    if asked:
+        doing_then = doing.name
+        os.kill(child, number)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     said = errors.read_text(errors="replace")
-    return End(code == -signal.SIGKILL, doing.name, code, said, time.perf_counter() - begun, doing.operations)
+    what = doing_then if asked else doing.name
+    return End(code == -signal.SIGKILL, asked, what, code, said, time.perf_counter() - begun, doing.operations)
 
 
 def _ended_within(child: int, seconds: float | None) -> int | None:
@@ -152,6 +162,11 @@ def _ended_within(child: int, seconds: float | None) -> int | None:
     return None
 
 
+def _listening(work: Callable[[], int | None]) -> int | None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKING)
+    return work()
+
+
 def _be_the_child(
     work: Callable[[], int | None], doing: Doing, errors: Path, at_operation: int | None, largest_file: int | None
 ) -> None:
@@ -163,7 +178,8 @@ def _be_the_child(
         if largest_file is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
         doing.count(at_operation)
-        code = guarded(lambda argv: work())
+        code = guarded(lambda argv: _listening(work))
+        signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)  # too late to be heeded
         sys.stderr.flush()
     except BaseException:
         traceback.print_exc()

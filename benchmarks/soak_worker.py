@@ -1,4 +1,4 @@
-"""The rounds of the soak for one engine: ``python -m benchmarks.soak_worker ENGINE KILLS SEED FOLDER``.
+"""The rounds of the soak for one engine: ``python -m benchmarks.soak_worker ENGINE SEED FOLDER NUMBERS``.
 
 Each round does a piece of work once undisturbed and once killed again and again, with faults in between, and compares
 the ends. Reports its tally as the last line of its output.
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.children import report
-from benchmarks.soak_child import Doing, End, run_child
+from benchmarks.soak_child import ASKING, Doing, End, run_child
 from data_prep import DataOptions, load_prepared, prepare
 from experiments import run as runs
 from experiments.report import door as report_door
@@ -62,6 +62,7 @@ class Soak:
         self.random = random.Random(f"{engine} {seed}")
         self.doing = Doing()
         self.kills: Counter[str] = Counter()
+        self.interrupts: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.rounds: Counter[str] = Counter()
         self.wrong: list[str] = []
@@ -70,8 +71,10 @@ class Soak:
         self.data_dir = folder / "data"
         self._prepare(self.data_dir)
 
-    def go(self, kills: int, grid_kills: int) -> None:
-        """Rounds of each kind in turn until there were ``kills``, the last ``grid_kills`` of them in a grid."""
+    def go(self, kills: int, grid_kills: int, interrupts: int, grid_interrupts: int) -> None:
+        """Rounds of each kind in turn until there were ``kills``, the last ``grid_kills`` of them in a grid; then of
+        interrupts likewise.
+        """
         run = self.run_round
         rounds: tuple[Callable[[], None], ...] = (
             run, run, self.prepare_round, run, run, run, self.table_round, self.report_round,
@@ -80,6 +83,10 @@ class Soak:
             rounds[self.rounds.total() % len(rounds)]()
         if grid_kills:
             self.grid_round(grid_kills)
+        while self.interrupts.total() < interrupts - grid_interrupts:
+            self.interrupt_round(interrupts - grid_interrupts - self.interrupts.total())
+        while self.interrupts.total() < interrupts:
+            self.interrupted_grid_round(interrupts - self.interrupts.total())
 
     # A run
 
@@ -100,6 +107,80 @@ class Soak:
         self._kill_until_done(work("killed"), straight, lambda: self._spoil_state(place / "killed"))
         self._compare_results(place / "straight", place / "killed")
         self.rounds["runs"] += 1
+
+    # Interrupts
+
+    def interrupt_round(self, most: int) -> None:
+        """A run asked to end again and again ends with 130 each time, and at last as one that was not.
+
+        Batches of one user to all of them, so that an epoch may be one step.
+        """
+        place = self._place("interrupted")
+        options = RunOptions(
+            dataset="soak", data_dir=str(self.data_dir), p_dims=(4, 16), n_epochs=8, lr=0.01, save_results=True,
+            batch_size=self.random.choice([1, 2, 7, 40, 79, 80, 159, 160, 512]), seed=self.random.randrange(1000),
+            model=self.random.choice(["vae", "dae"]), eval_batch_size=self.random.choice([1, 7, 500]),
+        )  # fmt: skip
+
+        def work(log_dir: str) -> Callable[[], int]:
+            return lambda: runs.door(self.engine, [*as_argv(options), "--log_dir", str(place / log_dir)])
+
+        straight = self._undisturbed(work("straight"))
+        for _ in range(min(most, KILLS_IN_A_ROW)):
+            end = run_child(
+                work("interrupted"), self.doing, self.folder / "stderr.txt",
+                after=self.random.uniform(0.0, straight.seconds), number=self.random.choice(ASKING),
+            )  # fmt: skip
+            is_over = bool(list((place / "interrupted").glob("runs/*/metrics.json")))
+            if not end.asked or (end.code == 0 and is_over):
+                break  # it had ended, but for its process, when it was asked
+            self.interrupts[end.doing] += 1
+            if end.code != 130 or len(end.said.strip().splitlines()) != 1:
+                self._note(f"{place}, interrupted while {end.doing}, ended with {end.code}: {end.said}")
+        self._undisturbed(work("interrupted"))
+        self._compare_results(place / "straight", place / "interrupted")
+        self.rounds["interrupted runs"] += 1
+
+    def interrupted_grid_round(self, most: int) -> None:
+        """A grid asked to end again and again ends with 130 each time, and at last as one that was not."""
+        place = self._place("interrupted_grid")
+        size = self.random.choice([1, 7, 80, 160, 512])
+        (place / "soak.toml").write_text(GRID.replace("batch_size = 40", f"batch_size = {size}"))
+        straight = self._grid(place, "straight")
+        listens = self._said_by(straight, place / "straight.txt")
+        straight.wait()
+        usual = time.perf_counter() - listens
+        for _ in range(min(most, KILLS_IN_A_ROW)):
+            grid = self._grid(place, "interrupted")
+            self._said_by(grid, place / "interrupted.txt")
+            time.sleep(self.random.uniform(0.0, usual))
+            if grid.poll() is not None:
+                break
+            number = self.random.choice(ASKING)
+            grid.send_signal(number)
+            code = grid.wait(timeout=120)
+            if code == 0 and _rows(place / "interrupted") == _rows(place / "straight"):
+                break  # likewise
+            self.interrupts["a grid"] += 1
+            if code != 130:
+                self._note(f"{place}: a grid that {number.name} asked to end ended with {code}")
+        if self._grid(place, "interrupted").wait() != 0:
+            self._note(f"{place}: the last grid failed")
+        if _rows(place / "straight") != _rows(place / "interrupted"):
+            self._note(f"{place / 'interrupted' / 'all_results.csv'} differs from that of the undisturbed grid")
+        for run in (place / "straight" / "runs").iterdir():
+            other = place / "interrupted" / "runs" / run.name
+            if any((run / name).read_bytes() != (other / name).read_bytes() for name in BITWISE):
+                self._note(f"{other} is not bit for bit that of the undisturbed grid")
+        self._expect_tidy(place / "interrupted")
+        self.rounds["interrupted grids"] += 1
+
+    def _said_by(self, grid: subprocess.Popen, console: Path) -> float:
+        """Waits until ``grid`` has said its first line, when it listens; returns the time."""
+        before = console.stat().st_size
+        while console.stat().st_size == before and grid.poll() is None:
+            time.sleep(0.01)
+        return time.perf_counter()
 
     def _spoil_state(self, results: Path) -> None:
         """While the run is dead, damage its state, or have the disk refuse its next attempt."""
@@ -315,8 +396,8 @@ def _kill(process: int) -> None:
         os.kill(process, signal.SIGKILL)
 
 
-def main(engine: str, kills: str, grid_kills: str, seed: str, folder: str) -> None:
-    """Soak, and report."""
+def main(engine: str, seed: str, folder: str, *numbers: str) -> None:
+    """Soak, and report; ``numbers`` are those of :meth:`Soak.go`."""
     place = Path(folder)
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
@@ -325,11 +406,18 @@ def main(engine: str, kills: str, grid_kills: str, seed: str, folder: str) -> No
     soak = Soak(engine, int(seed), place)
     begun = time.perf_counter()
     try:
-        soak.go(int(kills), int(grid_kills))
+        soak.go(*map(int, numbers))
     except UserError as error:
         soak.wrong.append(str(error))
     seconds = time.perf_counter() - begun
-    report(kills=soak.kills, faults=soak.faults, rounds=soak.rounds, wrong=soak.wrong, seconds=seconds)
+    report(
+        kills=soak.kills,
+        interrupts=soak.interrupts,
+        faults=soak.faults,
+        rounds=soak.rounds,
+        wrong=soak.wrong,
+        seconds=seconds,
+    )
 
 
 if __name__ == "__main__":

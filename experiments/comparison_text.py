@@ -200,6 +200,11 @@ def small_number(value: float, name: str, decimals: int, sign: str = "") -> str:
     return re.sub(r"e-0?", "e-", f"{value:{sign}.0e}") if abs(value) > _ROUNDING else "0"
 
 
+def apart_text(value: float, sign: str = "") -> str:
+    """How far two figures are apart, of whatever magnitude: ``1.9e-07``; ``0`` where not at all, ``-`` not known."""
+    return "-" if math.isnan(value) else f"{value:{sign}.1e}" if value else "0"
+
+
 def p_text(value: float) -> str:
     """A p as the papers print it: ``<.001``, ``.023``; ``-`` where there is none."""
     if math.isnan(value):

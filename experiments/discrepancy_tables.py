@@ -196,12 +196,13 @@ def _verdict(users: Equivalence | None, seeds: Equivalence, margin: float) -> st
 
 
 def _mean(values: Sequence[float] | np.ndarray, decimals: int) -> str:
-    return short_number(f"{np.mean(values):.{decimals}f}") if len(values) else "-"
+    mean = np.mean(values) if len(values) else math.nan
+    return "-" if math.isnan(mean) else short_number(f"{mean:.{decimals}f}")
 
 
 def _spread(values: Sequence[float]) -> str:
     mean = _mean(values, 4)
-    return f"{mean} ± {short_number(f'{np.std(values, ddof=1):.4f}')}" if len(values) > 1 else mean
+    return mean if len(values) < 2 or mean == "-" else f"{mean} ± {short_number(f'{np.std(values, ddof=1):.4f}')}"
 
 
 def _one_more(values: Sequence[float]) -> str:

@@ -19,6 +19,7 @@ from scipy import stats
 from tabulate import tabulate
 
 from experiments.compare import add_results, of_dataset, read
+from experiments.comparison_text import apart_text, p_text
 from experiments.curves import PARTED, Curves, read_curves
 from experiments.pairs import Pair, pair_up, user_differences
 from experiments.settings_text import setting, shared_and_varying
@@ -28,6 +29,10 @@ from utils.errors import UserError, guarded
 
 MARGIN = 0.003  # NDCG@100: about the standard error of the published ML-20M test (0.0021)
 LEVEL = 0.05
+_LEGEND = (
+    f"difference: {' - '.join(entry.title for entry in ENGINES.values())} in NDCG@100, and its standard error; p: the "
+    "larger of the two tests'.\n-: not known; one difference alone says nothing of its error."
+)
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError("no two runs differ in the framework only: run the same options with both main scripts")
     _, varying = shared_and_varying([pair.options for pair in pairs])
     verdicts = [_report(pair, varying, given.margin, given.curves) for pair in pairs]
+    print(f"{_LEGEND}\n")
     print(f"{sum(verdicts)} of {len(verdicts)} settings: equal within {given.margin:g} NDCG@100, over users and seeds")
     return 0 if all(verdicts) else 1
 
@@ -101,8 +107,8 @@ def _report(pair: Pair, varying: Sequence[str], margin: float, with_curves: bool
     first, second = (pair.over_seeds(engine, "n100") for engine in ENGINES)
     tests = {"users": equivalence_test(differences["n100"], margin), "seeds": equivalence_test(first - second, margin)}
     rows = [
-        (over, test.n, f"{test.mean:+.1e}", f"{test.error:.1e}", f"{test.low:+.1e} to {test.high:+.1e}",
-         f"{test.p:.1e}", "equal" if test.shown else "not shown")
+        (over, test.n, apart_text(test.mean, "+"), apart_text(test.error), _interval(test), p_text(test.p),
+         "equal" if test.shown else "not shown")
         for over, test in tests.items()
     ]  # fmt: skip
     headers = ["over", "n", "difference", "error", "90 % interval", "p", f"within {margin:g}"]
@@ -112,6 +118,10 @@ def _report(pair: Pair, varying: Sequence[str], margin: float, with_curves: bool
     if with_curves:
         print(_curve_table(curves), end="\n\n")
     return all(test.shown for test in tests.values())
+
+
+def _interval(test: Equivalence) -> str:
+    return "-" if np.isnan(test.low) else f"{apart_text(test.low, '+')} to {apart_text(test.high, '+')}"
 
 
 def _curves_of(pair: Pair, seed: int) -> Curves:
@@ -125,8 +135,8 @@ def _curve_summary(pair: Pair, curves: dict[int, Curves]) -> str:
         test = [pair.over_seeds(engine, "n100")[place] for engine in ENGINES]
         at = int(curve.epochs[np.argmax(curve.apart)])
         rows.append(
-            (seed, len(curve.epochs), curve.parting or "never", f"{curve.apart.max():.1e} (epoch {at})",
-             f"{curve.apart[-1]:.1e}", f"{curve.train_loss_apart:.1e}", " / ".join(map(str, best)),
+            (seed, len(curve.epochs), curve.parting or "never", f"{apart_text(curve.apart.max())} (epoch {at})",
+             apart_text(curve.apart[-1]), apart_text(curve.train_loss_apart), " / ".join(map(str, best)),
              f"{test[0]:.5f} / {test[1]:.5f}")
         )  # fmt: skip
     headers = [

@@ -9,6 +9,7 @@ rankings and metrics, and ends with PASS (exit code 0) or FAIL (1).
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
+from experiments.comparison_text import apart_text
 from experiments.lockstep import Engine, Step, both, lists_apart, train
 from experiments.parity_worker import OPTIONS_FILE
 from experiments.run import data_of
@@ -30,7 +32,7 @@ from utils.files import write_json
 from utils.metrics import METRICS
 from utils.options import RunOptions
 
-_EPILOG = "Apart: the relative difference; of arrays, the norm of the difference over the norm."
+_EPILOG = "Apart: the relative difference; of arrays, the norm of the difference over the norm. -: no number."
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,11 @@ class Verdict:
 
     def check(self, what: str, measured: float, bound: float) -> None:
         """Note that ``measured`` must not exceed ``bound``."""
-        self.lines.append((what, f"{measured:.1e}", f"{bound:.0e}", bool(measured <= bound)))
+        self.lines.append((what, apart_text(measured), f"{bound:.0e}" if bound else "0", bool(measured <= bound)))
 
     def tell(self, what: str, measured: float) -> None:
         """Note ``measured`` without judging it."""
-        self.lines.append((what, f"{measured:.1e}", "not judged", True))
+        self.lines.append((what, apart_text(measured), "not judged", True))
 
     @property
     def passed(self) -> bool:
@@ -141,7 +143,8 @@ def _judge_tests(engines: Sequence[Engine], bounds: Bounds, verdict: Verdict) ->
 
 
 def _furthest(distances: Mapping[str, float]) -> str:
-    return max(distances, key=distances.get)
+    """The name of the largest distance; one that is no number is larger than all."""
+    return max(distances, key=lambda name: math.inf if math.isnan(distances[name]) else distances[name])
 
 
 def _table_of(steps: Sequence[Step]) -> str:
@@ -150,9 +153,10 @@ def _table_of(steps: Sequence[Step]) -> str:
     rows = []
     for step in shown:
         furthest = [
-            f"{values[_furthest(values)]:.1e}  {_furthest(values)}" for values in (step.gradients, step.weights)
+            f"{apart_text(values[_furthest(values)])}  {_furthest(values)}" for values in (step.gradients, step.weights)
         ]
-        rows.append((step.number, f"{step.beta:.4f}", f"{step.losses[0]:.6f}", f"{step.loss_apart:.1e}", *furthest))
+        loss = "-" if math.isnan(step.losses[0]) else f"{step.losses[0]:.6f}"
+        rows.append((step.number, f"{step.beta:.4f}", loss, apart_text(step.loss_apart), *furthest))
     headers = ["step", "beta", "loss", "apart", "gradients apart, furthest", "weights apart, furthest"]
     return tabulate(rows, headers, disable_numparse=True)
 

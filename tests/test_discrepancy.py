@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -61,6 +62,15 @@ def write_core(folder, seeds=(1, 2)):
                     shift = -0.022 if (profile, engine) == ("recotour2020", "mxnet") else 0.0
                     options = {"profile": profile, "anneal_cap": cap, "weight_decay": decay}
                     write(folder, engine, shift=shift, seed=seed, **options, constant_anneal=cap == 0)
+
+
+def test_what_an_older_table_does_not_tell_is_a_dash(tmp_path):
+    write_core(tmp_path, seeds=(1,))
+    runs = [{**run, "best_epoch": math.nan, "n100": math.nan} for run in runs_in(tmp_path)]
+    for table in findings(runs, "movielens-1m").tables:
+        assert not re.search(r"\bnan\b", table.text()), table.text()
+    row = findings(runs, "movielens-1m").tables[0].rows[0]
+    assert (row[3], row[4], row[7]) == ("-", "-", "- / -")
 
 
 def write_annealed(folder, seeds=(1, 2), profiles=("paper", "recotour2020"), engines=("pytorch", "mxnet")):

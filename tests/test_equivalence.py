@@ -1,6 +1,7 @@
 """When two frameworks may be called equal: the test against its formula, the command on runs with known differences."""
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -103,6 +104,27 @@ def test_one_seed_shows_nothing_over_seeds(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert "not shown" in next(line for line in lines if line.startswith("seeds"))
     assert "equal" in next(line for line in lines if line.startswith("users"))
+
+
+UNREADABLE = re.compile(r"\bnan\b|\binf\b|0\.0e|e-[0-9]{3}")
+
+
+def test_no_number_is_printed_that_nobody_reads(tmp_path, capsys):
+    """One seed and frameworks that agree in every digit, then many seeds: nothing known, no distance, a tiny p."""
+    write_pair(tmp_path, 1, shift=0.0, noise=0.0)
+    equivalence.main(["--results", str(tmp_path)])
+    alike = capsys.readouterr().out
+    for seed in (2, 3, 4):
+        write_pair(tmp_path, seed, shift=0.0)
+    equivalence.main(["--results", str(tmp_path)])
+    several = capsys.readouterr().out
+    assert not UNREADABLE.search(alike + several), alike + several
+    rows = {line.split()[0]: line.split() for line in alike.splitlines() if line.startswith(("users", "seeds"))}
+    assert rows["users"] == ["users", "200", "0", "0", "0", "to", "0", "<.001", "equal"]
+    assert rows["seeds"] == ["seeds", "1", "0", "-", "-", "-", "not", "shown"]
+    assert "-: not known" in alike
+    (users,) = [line for line in several.splitlines() if line.startswith("users")]
+    assert re.search(r" [+-]\d\.\de-\d\d to [+-]\d\.\de-\d\d  <\.001  equal$", users)
 
 
 def test_where_curves_part(tmp_path):

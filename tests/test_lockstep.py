@@ -1,6 +1,7 @@
 """The diagnosis command: that it passes where the engines agree, and sees it where they do not."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -31,6 +32,17 @@ def test_a_step_too_far_apart_fails():
     assert parity._judge_training([close, close], bounds).passed
     assert not parity._judge_training([close, far], bounds).passed
     assert not parity._judge_training([dataclasses.replace(close, gradients={"x": 1e-3}), close], bounds).passed
+
+
+def test_no_distance_is_0_no_number_is_a_dash_and_counts_as_the_furthest():
+    same = Step(1, 0.0, (400.0, 400.0), {"a": 0.0}, {"a": 0.0})
+    lost = Step(2, 0.0, (math.nan, 400.0), {"a": 0.5, "b": math.nan, "c": 0.7}, {"a": 1e-9, "b": math.nan})
+    verdict = parity._judge_training([same, lost], parity.BOUNDS["float32"])
+    assert [line[1:] for line in verdict.lines[:2]] == [("0", "1e-06", True), ("0", "1e-05", True)]
+    assert verdict.lines[3] == ("weights after step 2, b", "-", "1e-04", False)
+    verdict.check("places", 0, 0)
+    assert verdict.lines[-1] == ("places", "0", "0", True)
+    assert parity._table_of([same, lost]).splitlines()[-1].split() == ["2", "0.0000", "-", "-", "-", "b", "-", "b"]
 
 
 @pytest.mark.parametrize("model", ["vae", "dae"])

@@ -432,6 +432,16 @@ def test_the_studys_own_table(data_dir):
     assert {row["source"] for row in parts["best"].records} >= {"liang2018", "recotour2020", "steck2019"}
 
 
+def test_what_a_table_does_not_know_is_a_dash_and_never_nan(data_dir):
+    """The study's own figures: no errors, no seeds, no seconds, and some without a loss."""
+    parts = [part for section in sections([published()], Source(("x",), str(data_dir))) for part in section.parts]
+    tables = [part for part in parts if isinstance(part, ReportTable)]
+    shown = [column.show(record) for part in tables for record in part.records for column in part.columns]
+    assert len(shown) > 100
+    assert "-" in shown
+    assert not {"nan", "inf", "0.0e+00"} & {word.strip("()%,") for text in shown for word in text.split()}
+
+
 def test_without_matplotlib_there_is_a_page_with_notes(tmp_path, data_dir, capsys, monkeypatch):
     write_grid(tmp_path, data_dir, seeds=(1,))
     ours = ("experiments.annealing_figure", "experiments.plot_style", "experiments.report.drawn",
