@@ -26,7 +26,7 @@ from typing import Any
 from benchmarks.children import told_by
 from data_prep import DataOptions, prepare
 from experiments.grid_run import ROOT
-from experiments.main_job import EMBEDDED
+from experiments.main_job import FETCHED
 from experiments.records import CHECKED
 from utils.arguments import filled, option, parser_for
 from utils.engine import ENGINES, engine_obstacle
@@ -44,7 +44,7 @@ INCIDENTAL = frozenset(
 _ABSENT = object()
 _ENVIRONMENT = {"OMP_NUM_THREADS": str(THREADS)}
 
-_SHORT = ("--dataset", EMBEDDED, "--batch_size", "100", "--n_epochs", "8")  # eight steps an epoch
+_SHORT = ("--dataset", FETCHED, "--batch_size", "100", "--n_epochs", "8")  # eight steps an epoch
 _STUDY = (*_SHORT, "--profile", "recotour2020", "--deviations", "double_rescale", "--dropout_enc", "0.5,0.2",
           "--weight_decay", "0.001", "--lr_scheduler", "--lr_patience", "1", "--eval_every", "2")  # fmt: skip
 _INTERRUPTED, _AT_STEP = (*_SHORT, "--seed", "4"), 20  # in the middle of the third epoch
@@ -148,7 +148,7 @@ def _run_all(place: Path, downloads_of: str | None) -> Path:
         kept.mkdir(parents=True, exist_ok=True)
         data.mkdir()
         (data / "downloads").symlink_to(kept)
-    prepare(DataOptions(EMBEDDED), data_dir=data, download=True, say=lambda line: None)
+    prepare(DataOptions(FETCHED), data_dir=data, download=True, say=lambda line: None)
     folders = ("--data_dir", str(data), "--log_dir", str(results))
     engines = [name for name in ENGINES if engine_obstacle(name) is None]
     if not engines:

@@ -43,8 +43,8 @@ class SoakOptions:
 
     kills: int = option(240, _WHAT, "kills in all, shared by the engines", integer(0))
     grid_kills: int = option(40, _WHAT, "how many of them in grids, whose processes take seconds each", integer(0))
-    interrupts: int = option(40, _WHAT, "interrupts in all, shared by the engines", integer(0))
-    grid_interrupts: int = option(8, _WHAT, "how many of them of grids", integer(0))
+    interrupts: int = option(0, _WHAT, "interrupts in all, shared by the engines", integer(0))
+    grid_interrupts: int = option(0, _WHAT, "how many of them of grids", integer(0))
     seed: int = option(1, _WHAT, "seed of moments and faults (their effects also depend on the clock)", integer(0))
     engines: tuple[str, ...] | None = option(
         None, _WHAT, "the frameworks (default: those that this machine has)", list_of(_engine, "pytorch,mxnet")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from data_prep.catalogue import DATASETS
 from data_prep.download import fetch
-from data_prep.embedded import TABLE, fetch_movielens_100k, is_cached
 from data_prep.find import command
+from data_prep.movielens_100k import TABLE, fetch_movielens_100k, is_cached
 from utils.arguments import did_you_mean
 from utils.errors import UserError
 

