@@ -1,6 +1,21 @@
 """The MXNet engine; ``pytorch_impl`` is its twin: same files, names and order, only tensor calls differ."""
 
+from __future__ import annotations
+
+import mxnet_impl.runtime  # noqa: F401 (it makes the framework ready, before any other module imports it)
+from mxnet_impl.deviations import DeviantTrainer
 from mxnet_impl.runtime import describe, device_of
-from mxnet_impl.trainer import Trainer, build
+from mxnet_impl.trainer import Trainer
+from utils.deviations import engine_deviations
+from utils.memory import keep_freed_memory
+from utils.options import RunOptions
 
 __all__ = ["Trainer", "build", "describe", "device_of"]
+
+
+def build(options: RunOptions, n_items: int) -> Trainer:
+    """A trainer for resolved ``options``, its weights drawn from ``options.seed``."""
+    keep_freed_memory()
+    if deviations := engine_deviations(options, "mxnet"):
+        return DeviantTrainer(options, n_items, deviations)
+    return Trainer(options, n_items)

@@ -12,9 +12,7 @@ from pytorch_impl.models import network_class
 from pytorch_impl.optimizers import build_optimizer
 from pytorch_impl.runtime import device_of, torch
 from utils.batches import Batch, ClickMatrix, binary_clicks, evaluation_batches
-from utils.deviations import engine_deviations
 from utils.engine import Evaluation
-from utils.memory import keep_freed_memory
 from utils.options import RunOptions
 from utils.randomness import draw_weights
 from utils.ranking import list_length, resolve_ties
@@ -135,16 +133,6 @@ class Trainer:
     def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
         for batch in evaluation_batches(binary_clicks(fold_in, self.n_items), self.eval_batch_size):
             yield batch, to_device(batch, self.device, self.dtype)
-
-
-def build(options: RunOptions, n_items: int) -> Trainer:
-    """A trainer for resolved ``options``, its weights drawn from ``options.seed``."""
-    keep_freed_memory()
-    if deviations := engine_deviations(options, "pytorch"):
-        from pytorch_impl.deviations import DeviantTrainer  # not needed otherwise, and it needs this module
-
-        return DeviantTrainer(options, n_items, deviations)
-    return Trainer(options, n_items)
 
 
 def _canonical(array: torch.Tensor, turned: bool) -> np.ndarray:

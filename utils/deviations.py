@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from utils.errors import UserError
 
-if TYPE_CHECKING:
-    from utils.options import RunOptions
+
+class Chosen(Protocol):
+    """Options with a profile and single deviations, as ``utils.options.RunOptions`` has them."""
+
+    @property
+    def profile(self) -> str:
+        """A name of ``PROFILES``."""
+
+    @property
+    def deviations(self) -> tuple[str, ...]:
+        """Names of ``DEVIATIONS``, with ``no_`` before them or without."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,7 @@ def in_order(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in _KNOWN if name in names)
 
 
-def deviations_of(options: RunOptions, engine: str) -> frozenset[str]:
+def deviations_of(options: Chosen, engine: str) -> frozenset[str]:
     """The deviations in force in ``engine`` (``pytorch`` or ``mxnet``): the profile's, and what was added or taken out.
 
     One that cannot act with this model or these settings is in force all the same, and idle.
@@ -89,11 +98,11 @@ def deviations_of(options: RunOptions, engine: str) -> frozenset[str]:
     return (PROFILES[options.profile][engine] | added) - taken
 
 
-def engine_deviations(options: RunOptions, engine: str) -> frozenset[str]:
+def engine_deviations(options: Chosen, engine: str) -> frozenset[str]:
     """Those of :func:`deviations_of` that act in the engine itself."""
     return frozenset(name for name in deviations_of(options, engine) if not DEVIATIONS[name].shared)
 
 
-def shared_deviations(options: RunOptions, engine: str) -> frozenset[str]:
+def shared_deviations(options: Chosen, engine: str) -> frozenset[str]:
     """Those of :func:`deviations_of` that act in the training that both engines share."""
     return deviations_of(options, engine) - engine_deviations(options, engine)
