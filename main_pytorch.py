@@ -7,14 +7,14 @@ python main_pytorch.py --help
 import sys
 from collections.abc import Sequence
 
-from utils.errors import guarded
-from utils.interruption import Interruption
+from utils.system.errors import guarded
+from utils.system.interruption import Interruption
 
 
 def main(argv: Sequence[str] | None) -> int:
     """The command; returns the exit code."""
     with Interruption():  # loading the program takes a second, in which it may be interrupted too
-        from experiments.run import door
+        from experiments.runs.run import door
     return door("pytorch", argv)
 
 

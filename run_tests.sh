@@ -18,7 +18,7 @@ esac
 # shellcheck source=utils/environment.sh
 source utils/environment.sh
 use_environment
-"$PYTHON" -m utils.platform_check
+"$PYTHON" -m utils.system.platform
 if (($# == 0)); then # a file stays in one process: its tests share what they set up
     set -- --numprocesses 2 --dist loadfile
 fi

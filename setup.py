@@ -2,7 +2,7 @@
 
 ``pip install -c constraints.txt -e '.[mxnet,pytorch,report,dev]'`` installs everything;
 ``bash run_experiments.sh`` and ``bash run_tests.sh`` do so by themselves. The tables below stand outside
-``setup()`` so that ``utils.installation`` can hold a ready environment against them.
+``setup()`` so that ``utils.system.installation`` can hold a ready environment against them.
 """
 
 BASE = [
@@ -29,7 +29,7 @@ EXTRAS = {
     "report": ["Jinja2>=3.1,<4", "matplotlib>=3.8,<4"],  # its page and the figures; tables need nothing beyond BASE
     "dev": [*TESTS, "ruff>=0.5"],
 }
-FLOORS = ["utils", "data_prep", "pytorch_impl", "mxnet_impl", "experiments"]
+FLOORS = ["utils", "data_prep", "pytorch_impl", "mxnet_impl", "experiments", "studies"]
 
 if __name__ == "__main__":
     from setuptools import find_packages, setup

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from utils.errors import UserError
-from utils.memory import peak_memory
+from utils.system.errors import UserError
+from utils.system.memory import peak_memory
 
 _ROOT = Path(__file__).resolve().parent.parent
 

@@ -16,11 +16,11 @@ from tabulate import tabulate
 
 from benchmarks.shapes import SHAPES, synthetic_clicks
 from benchmarks.timing import interleaved, ratio
-from utils.arguments import integer, option, parsed, parser_for
 from utils.batches import Batch, plain_batch
 from utils.engine import ENGINES, load_engine
-from utils.errors import guarded
-from utils.memory import keep_freed_memory
+from utils.system.command_line import integer, option, parsed, parser_for
+from utils.system.errors import guarded
+from utils.system.memory import keep_freed_memory
 
 _WHAT = "what is measured"
 

@@ -22,8 +22,8 @@ from tabulate import tabulate
 
 from benchmarks.children import told_by
 from benchmarks.raw_ratings import AMAZON_REVIEWS, ML_RATINGS
-from utils.arguments import filled, integer, option, parser_for, real
-from utils.errors import guarded
+from utils.system.command_line import filled, integer, option, parser_for, real
+from utils.system.errors import guarded
 
 _WHAT = "what is measured"
 _WORKER = "benchmarks.data_prep_worker"

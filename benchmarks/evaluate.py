@@ -3,12 +3,12 @@
     python -m benchmarks.evaluate --engine pytorch
     python -m benchmarks.evaluate --engine mxnet --shape ml-20m --users 10000 --check
 
-Ours is ``Trainer.rank`` to 100 and ``utils.metrics.per_user`` (nine metrics). The floor is the network's forward
-matrix products on the same batches, in the same framework, and nothing else. The published way is what follows the
-scores in the code of Liang et al. (2018) and of all who took it over: the scores out in NumPy (a copy, but for PyTorch
-on the CPU), fold-in items set to -inf, ``argpartition`` for each of NDCG@100, Recall@20 and Recall@50, and the held-out
-items as a dense matrix. Scores are those of drawn weights with the items' popularity as last bias. All is timed in
-turn, round by round.
+Ours is ``Trainer.rank`` to 100 and ``utils.metrics.ranking.per_user`` (nine metrics). The floor is the network's
+forward matrix products on the same batches, in the same framework, and nothing else. The published way is what follows
+the scores in the code of Liang et al. (2018) and of all who took it over: the scores out in NumPy (a copy, but for
+PyTorch on the CPU), fold-in items set to -inf, ``argpartition`` for each of NDCG@100, Recall@20 and Recall@50, and the
+held-out items as a dense matrix. Scores are those of drawn weights with the items' popularity as last bias. All is
+timed in turn, round by round.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from benchmarks.published_metrics import published_metrics
 from benchmarks.scoring import Scoring, scoring_of
 from benchmarks.shapes import SHAPES, synthetic_clicks
 from benchmarks.timing import interleaved, ratio
-from utils.arguments import integer, option, parsed, parser_for
 from utils.engine import ENGINES, Trainer, load_engine
-from utils.errors import guarded
-from utils.metrics import RANKED_ITEMS, per_user
+from utils.metrics.ranking import RANKED_ITEMS, per_user
 from utils.models import MODELS
 from utils.options import RunOptions
 from utils.ranking import resolve_ties
+from utils.system.command_line import integer, option, parsed, parser_for
+from utils.system.errors import guarded
 
 FLOOR_TARGET = {"pytorch": 1.5, "mxnet": 2.5}  # at most so many times the matrix products
 PUBLISHED_TARGET = 3.0  # after the scores, at least so many times faster than the published way

@@ -25,14 +25,14 @@ from typing import Any
 
 from benchmarks.children import told_by
 from data_prep import DataOptions, prepare
-from experiments.grid_run import ROOT
+from experiments.grids.execute import ROOT
 from experiments.main_job import FETCHED
-from experiments.records import CHECKED
-from utils.arguments import filled, option, parser_for
+from experiments.runs.folder import CHECKED
 from utils.engine import ENGINES, engine_obstacle
-from utils.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, UserError, guarded
-from utils.files import read_json, sha256_of, write_json
 from utils.results import cells
+from utils.system.command_line import filled, option, parser_for
+from utils.system.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, UserError, guarded
+from utils.system.files import read_json, sha256_of, write_json
 
 RECORDING = "golden.json"
 THREADS = 2

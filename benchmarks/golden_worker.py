@@ -7,7 +7,7 @@ import signal
 import sys
 
 from benchmarks.children import report
-from experiments.run import door
+from experiments.runs.run import door
 from utils.engine import load_engine
 
 

@@ -6,7 +6,7 @@
 A run is a fresh process that does what the main script does: loads prepared data (synthetic, 116,677 training users by
 20,108 items, about 8 million clicks, each with a rating and a time; 10,000 users to validate, 10,000 to test), trains
 the last few steps of an epoch, evaluates, saves its state, tests the best weights. The peak is the process's own
-(``utils.memory.peak_memory``), the framework's code included.
+(``utils.system.memory.peak_memory``), the framework's code included.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from tabulate import tabulate
 
 from benchmarks.children import told_by
 from benchmarks.shapes import SHAPES
-from utils.arguments import filled, integer, option, parser_for, real
 from utils.engine import ENGINES
-from utils.errors import guarded
+from utils.system.command_line import filled, integer, option, parser_for, real
+from utils.system.errors import guarded
 
 _WHAT = "what is measured"
 _WORKER = "benchmarks.memory_worker"

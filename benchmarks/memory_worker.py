@@ -21,10 +21,10 @@ from data_prep.interactions import Interactions
 from data_prep.options import FORMAT_VERSION, PROTOCOL, DataOptions
 from data_prep.prepared import FORMAT, write_prepared
 from data_prep.summary import COUNTS, QUANTILES
-from experiments.records import RunFolder
-from experiments.run import data_of
-from experiments.testing import test
-from experiments.training import Training
+from experiments.runs.evaluation import test
+from experiments.runs.folder import RunFolder
+from experiments.runs.loop import Training
+from experiments.runs.run import data_of
 from utils.engine import load_engine
 from utils.options import RunOptions
 

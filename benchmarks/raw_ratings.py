@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 from scipy.stats import norm
 
-from utils.files import written_whole
+from utils.system.files import written_whole
 
 #: MovieLens 20M (its README): ratings, users and films; ids of films go up to the last number.
 ML_RATINGS, ML_USERS, ML_ITEMS, _ML_LAST_ITEM = 20_000_263, 138_493, 26_744, 131_262

@@ -20,13 +20,13 @@ import numpy as np
 
 from benchmarks.shapes import SHAPES, synthetic_clicks
 from data_prep import PreparedData
-from experiments.records import STATE, RunFolder
-from experiments.training import LARGEST_SAVING_SHARE, Training
-from utils.arguments import integer, option, parsed, parser_for
+from experiments.runs.folder import STATE, RunFolder
+from experiments.runs.loop import LARGEST_SAVING_SHARE, Training
 from utils.batches import steps_per_epoch, training_batches
 from utils.engine import ENGINES, load_engine
-from utils.errors import guarded
 from utils.options import RunOptions
+from utils.system.command_line import integer, option, parsed, parser_for
+from utils.system.errors import guarded
 
 _WHAT = "what is measured"
 

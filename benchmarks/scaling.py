@@ -23,12 +23,12 @@ from tabulate import tabulate
 from benchmarks.shapes import SHAPES, Shape, synthetic_clicks
 from benchmarks.stages import APART, BETA, STAGES, WHOLE, StagedStep, stage_seconds
 from benchmarks.timing import interleaved, ratio
-from utils.arguments import integer, option, parsed, parser_for
 from utils.batches import steps_per_epoch, training_batches
 from utils.engine import ENGINES, Trainer, load_engine
-from utils.errors import UserError, guarded
 from utils.models import MODELS
 from utils.options import RunOptions
+from utils.system.command_line import integer, option, parsed, parser_for
+from utils.system.errors import UserError, guarded
 
 MOST_RESIDUAL = 0.20  # of an epoch's time, from proportional to the users
 FACTORS = {

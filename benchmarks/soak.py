@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.children import told_by
-from utils.arguments import integer, list_of, option, parsed, parser_for
 from utils.engine import ENGINES, engine_obstacle
-from utils.errors import UserError, guarded
+from utils.system.command_line import integer, list_of, option, parsed, parser_for
+from utils.system.errors import UserError, guarded
 
 _WHAT = "what is done"
 

@@ -22,10 +22,10 @@ from typing import Any
 
 import data_prep.pipeline
 import experiments.report.door
-import experiments.run
-from experiments.records import RunFolder
-from experiments.training import Training
-from utils.errors import guarded
+import experiments.runs.run
+from experiments.runs.folder import RunFolder
+from experiments.runs.loop import Training
+from utils.system.errors import guarded
 
 #: What a child can be doing, in the order of the byte that says so.
 DOINGS = ("starting", "training", "evaluating", "saving the state", "writing results", "rebuilding the csv",
@@ -35,9 +35,9 @@ _MARKED = (  # whose function, its name, what it does
     (Training, "_evaluate_epoch", "evaluating"),
     (RunFolder, "write_history", "writing results"),
     (Training, "save", "saving the state"),
-    (experiments.run, "save_weights", "writing results"),
+    (experiments.runs.run, "save_weights", "writing results"),
     (RunFolder, "finish", "writing results"),
-    (experiments.run, "rebuild", "rebuilding the csv"),
+    (experiments.runs.run, "rebuild", "rebuilding the csv"),
     (data_prep.pipeline, "alone_in", "preparing data"),
     (experiments.report.door, "write_page", "writing the report"),
 )

@@ -25,15 +25,15 @@ import numpy as np
 from benchmarks.children import report
 from benchmarks.soak_child import ASKING, Doing, End, run_child
 from data_prep import DataOptions, load_prepared, prepare
-from experiments import run as runs
 from experiments.report import door as report_door
-from utils.arguments import as_argv
+from experiments.runs import run as runs
 from utils.engine import load_engine
-from utils.errors import UserError
-from utils.files import read_json, write_json
-from utils.locks import holder
 from utils.options import RunOptions
 from utils.results import rebuild
+from utils.system.command_line import as_argv
+from utils.system.errors import UserError
+from utils.system.files import read_json, write_json
+from utils.system.locks import holder
 
 ROOT = Path(__file__).resolve().parent.parent
 KILLS_IN_A_ROW = 8  # of one piece of work, before it is left to end

@@ -19,8 +19,8 @@ from scipy.sparse import csr_matrix
 from benchmarks.shapes import SHAPES, synthetic_clicks
 from utils.batches import training_batches
 from utils.engine import load_engine
-from utils.memory import keep_freed_memory
 from utils.options import RunOptions
+from utils.system.memory import keep_freed_memory
 
 N_BATCHES = 8  # users enough for so many batches; a step does not depend on how many there are
 

@@ -23,10 +23,10 @@ from tabulate import tabulate
 
 from benchmarks.shapes import SHAPES
 from benchmarks.timing import interleaved, ratio
-from utils.arguments import filled, integer, option, parser_for
 from utils.engine import ENGINES
-from utils.errors import UserError, guarded
 from utils.models import MODELS
+from utils.system.command_line import filled, integer, option, parser_for
+from utils.system.errors import UserError, guarded
 
 _ROOT = Path(__file__).resolve().parent.parent
 _WHAT = "what is measured"
@@ -109,7 +109,7 @@ def measure(options: StepOptions, model: str) -> dict[str, np.ndarray]:
             "ours": lambda: own.step("ours"),
             "floor": lambda: own.step("floor"),  # in the same process: whatever speeds ours up speeds it up too
             "dense": lambda: plain.step("dense"),
-            "dense, memory kept": lambda: kept.step("dense, memory kept"),  # what utils.memory alone buys
+            "dense, memory kept": lambda: kept.step("dense, memory kept"),  # what utils.system.memory alone buys
         }
         if "mixed" in ENGINES[options.engine].precisions:
             mixed = worker(options.engine)

@@ -11,8 +11,8 @@ from data_prep.export import export_csv
 from data_prep.options import PUBLISHED, DataOptions, parse_columns, parse_min_rating, parse_size
 from data_prep.pipeline import prepare
 from data_prep.readers.sniff import SEPARATORS, parse_separator
-from utils.arguments import integer, option, parsed, parser_for, real
-from utils.errors import UserError, guarded
+from utils.system.command_line import integer, option, parsed, parser_for, real
+from utils.system.errors import UserError, guarded
 
 _DATA, _CHOICES = "the data", "filter and split (defaults: as published for the data set)"
 _OUTPUT = "output"

@@ -14,8 +14,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data_prep.catalogue import Download
-from utils.errors import UserError
-from utils.locks import held
+from utils.system.errors import UserError
+from utils.system.locks import held
 
 _BLOCK = 1 << 18
 _TIMEOUT = 60  # seconds without a byte

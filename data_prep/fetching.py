@@ -9,8 +9,8 @@ from data_prep.catalogue import DATASETS
 from data_prep.download import fetch
 from data_prep.find import command
 from data_prep.movielens_100k import TABLE, fetch_movielens_100k, is_cached
-from utils.arguments import did_you_mean
-from utils.errors import UserError
+from utils.system.command_line import did_you_mean
+from utils.system.errors import UserError
 
 
 def locate_source(dataset: str, data_dir: Path, download: bool, say: Callable[[str], None] = print) -> Path:

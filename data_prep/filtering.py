@@ -10,7 +10,7 @@ from scipy import sparse
 
 from data_prep.options import DataOptions
 from data_prep.table import Table
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 _BLOCK = 1 << 20
 

@@ -11,9 +11,9 @@ from typing import Any
 from data_prep.catalogue import DATASETS
 from data_prep.options import FOUND_BY, KEEP_ALL, PROTOCOL, DataOptions, format_columns
 from data_prep.prepared import PreparedData, last_asked, load_prepared, read_manifest
-from utils.arguments import did_you_mean
-from utils.errors import UserError
-from utils.files import short_hash
+from utils.system.command_line import did_you_mean
+from utils.system.errors import UserError
+from utils.system.files import short_hash
 
 
 def dataset_folder(data_dir: str | os.PathLike, dataset: str) -> Path:

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from utils.files import TEMPORARY, sync
-from utils.locks import held, holder
+from utils.system.files import TEMPORARY, sync
+from utils.system.locks import held, holder
 
 _GRAVE, _LOCK = ".old", ".lock"
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 #: "007", "+5" and "-0" name something else than 7, 5 and 0: such a column stays text.
 _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]*")

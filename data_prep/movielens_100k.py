@@ -16,9 +16,9 @@ from pathlib import Path
 from data_prep.catalogue import DATASETS
 from data_prep.download import fetch
 from data_prep.titles import titles_table
-from utils.errors import UserError, is_users_to_mend, one_line
-from utils.files import sha256_of, write_text, written_whole
-from utils.locks import held
+from utils.system.errors import UserError, is_users_to_mend, one_line
+from utils.system.files import sha256_of, write_text, written_whole
+from utils.system.locks import held
 
 TABLE = "u.data"
 TITLES = "item_titles.tsv"

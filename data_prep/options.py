@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from data_prep.catalogue import DATASETS
-from utils.errors import UserError
-from utils.files import short_hash
+from utils.system.errors import UserError
+from utils.system.files import short_hash
 
 #: The value of an option that is left to the data set's published setting.
 PUBLISHED = "published"

@@ -27,8 +27,8 @@ from data_prep.split import split
 from data_prep.summary import compare_with_published, counts_of, lines_of, render, render_lines
 from data_prep.table import Table
 from data_prep.titles import titles_beside
-from utils.errors import UserError
-from utils.files import sha256_of
+from utils.system.errors import UserError
+from utils.system.files import sha256_of
 
 Say = Callable[[str], None]
 _SAY_OTHERWISE = "--columns says otherwise"

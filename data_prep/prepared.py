@@ -16,9 +16,9 @@ from data_prep.folders import folder_written_whole
 from data_prep.interactions import Interactions
 from data_prep.options import FORMAT_VERSION, FOUND_BY
 from data_prep.summary import is_whole
-from utils.errors import UserError
-from utils.files import json_text, read_json, sha256_of, write_json
-from utils.npz import read_npz, save_npz
+from utils.system.errors import UserError
+from utils.system.files import json_text, read_json, sha256_of, write_json
+from utils.system.npz import read_npz, save_npz
 
 FORMAT = "prepared-interactions"
 MANIFEST = "manifest.json"

@@ -16,7 +16,7 @@ from data_prep.filtering import Events
 from data_prep.interactions import Interactions
 from data_prep.options import DataOptions
 from data_prep.table import Table
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 #: A user with fewer events keeps them all in the fold-in part (step 5).
 FEWEST_TO_HOLD_OUT = 5

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from data_prep.readers.sources import locate
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 _LARGEST = 64 << 20
 _YEAR_AT_END = re.compile(r"(.*?)\s*\(([0-9]{4})\)\s*(?:\(V\))?\s*")  # "(V)": released on video

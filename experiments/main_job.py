@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep import DataOptions, find_prepared, prepare
-from experiments import compare
-from experiments.grid import options_from, print_grids
-from experiments.grid_dry_run import dry_run
-from experiments.grid_plan import Grid, settle
-from experiments.grid_run import run
+from experiments.analysis import compare
+from experiments.grids.command import options_from, print_grids
+from experiments.grids.dry_run import dry_run
+from experiments.grids.execute import run
+from experiments.grids.plan import Grid, settle
 from experiments.report import door as report
-from utils.errors import UserError, guarded, is_users_to_mend, one_line
 from utils.results import RESULTS_FILE
+from utils.system.errors import UserError, guarded, is_users_to_mend, one_line
 
 #: The data set a newcomer gets without asking: small, real, and on PyPI.
 FETCHED = "movielens-100k"

@@ -7,8 +7,8 @@ from mxnet_impl.deviations import DeviantTrainer
 from mxnet_impl.runtime import describe, device_of
 from mxnet_impl.trainer import Trainer
 from utils.deviations import engine_deviations
-from utils.memory import keep_freed_memory
 from utils.options import RunOptions
+from utils.system.memory import keep_freed_memory
 
 __all__ = ["Trainer", "build", "describe", "device_of"]
 

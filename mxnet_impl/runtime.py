@@ -13,7 +13,7 @@ import os
 import numpy as np
 
 from utils.engine import thread_count
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 THREADS = thread_count()
 os.environ["OMP_NUM_THREADS"] = str(THREADS)  # one number: MXNet aborts at a list, which OpenMP allows

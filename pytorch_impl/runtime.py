@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from utils.engine import thread_count
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 THREADS = thread_count()
 os.environ["OMP_NUM_THREADS"] = str(THREADS)  # one number: MXNet aborts at a list, which OpenMP allows

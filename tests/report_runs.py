@@ -9,7 +9,7 @@ import pandas as pd
 
 from data_prep import find_prepared
 from run_folders import per_user_values, write_run
-from utils.files import write_json
+from utils.system.files import write_json
 
 
 def write_full_run(results, data_dir, engine="pytorch", *, best_epoch=7, epochs=9, shift=0.0, **options):

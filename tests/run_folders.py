@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from utils.engine import ENGINES
-from utils.files import write_json
-from utils.metrics import METRICS, mean_and_error
+from utils.metrics.ranking import METRICS, mean_and_error
 from utils.models import MODELS
 from utils.options import RunOptions
+from utils.system.files import write_json
 
 FINGERPRINT = "12345678"  # digits only, as a hash may be
 

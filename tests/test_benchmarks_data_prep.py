@@ -13,7 +13,7 @@ from benchmarks import data_prep as benchmark
 from benchmarks.children import told_by
 from benchmarks.raw_ratings import write_amazon_reviews, write_movielens_csv
 from data_prep import DataOptions, prepare
-from utils.errors import UserError, guarded
+from utils.system.errors import UserError, guarded
 
 
 def test_the_csv_has_the_rows_asked_for_and_the_skew_of_movielens(tmp_path):

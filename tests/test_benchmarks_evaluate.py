@@ -9,9 +9,9 @@ from benchmarks.published_metrics import published_metrics
 from benchmarks.scoring import scoring_of
 from benchmarks.shapes import SHAPES, synthetic_clicks
 from conftest import random_clicks
-from utils.errors import guarded
-from utils.metrics import per_user
+from utils.metrics.ranking import per_user
 from utils.options import RunOptions
+from utils.system.errors import guarded
 
 
 def test_the_split_loses_no_click_and_holds_out_a_share_of_each_user():

@@ -7,7 +7,7 @@ import pytest
 from benchmarks import memory as benchmark
 from benchmarks.children import told_by
 from data_prep import find_prepared
-from utils.errors import guarded
+from utils.system.errors import guarded
 
 STAGES = ["imports", "data loaded", "engine, weights", "training steps", "evaluation", "state saved", "test"]
 

@@ -31,10 +31,10 @@ from benchmarks.peers.install import PEERS, is_installed, python_of
 from benchmarks.peers.report import epoch_targets, quality_targets, shape_targets, table, told
 from conftest import metrics_of, random_clicks
 from data_prep import find_prepared
-from experiments.run import run
-from utils.errors import UserError, guarded
+from experiments.runs.run import run
 from utils.options import RunOptions
 from utils.ranking import resolve_ties
+from utils.system.errors import UserError, guarded
 
 SETTINGS = Settings(p_dims=(8, 32), batch_size=60, epochs=6, seed=1, threads=1, k=100)
 

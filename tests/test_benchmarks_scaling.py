@@ -9,8 +9,8 @@ from benchmarks import scaling
 from benchmarks.stages import APART, BETA, STAGES, WHOLE, Clock, StagedStep
 from conftest import random_clicks
 from utils.batches import plain_batch, with_noise
-from utils.errors import guarded
 from utils.options import RunOptions
+from utils.system.errors import guarded
 
 TINY = ["--users", "16", "--items", "60", "--clicks", "10", "--batch", "8", "--rounds", "1", "--steps", "1"]
 

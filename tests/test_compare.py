@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.compare import compare, main, read
-from experiments.pairs import pair_up
-from experiments.published import beside, published
-from experiments.settings_text import setting
+from experiments.analysis.compare import compare, main, read
+from experiments.analysis.pairs import pair_up
+from experiments.analysis.published import beside, published
+from experiments.analysis.settings_text import setting
 from run_folders import per_user_values, published_row, write_run
-from utils.errors import UserError, guarded
 from utils.results import collect, load, rebuild
 from utils.results_table import parse_table
+from utils.system.errors import UserError, guarded
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -527,11 +527,11 @@ def test_as_a_process_and_without_a_framework(tmp_path):
     assert "NDCG@100" in good.stdout
     bad = subprocess.run([*command, str(tmp_path / "none")], cwd=ROOT, capture_output=True, text=True)
     assert (bad.returncode, bad.stdout, len(bad.stderr.splitlines())) == (2, "", 1)
-    loaded = "import json, sys, experiments.compare; print(json.dumps(sorted(sys.modules)))"
+    loaded = "import json, sys, experiments.analysis.compare; print(json.dumps(sorted(sys.modules)))"
     modules = json.loads(
         subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True).stdout
     )
-    assert {"torch", "mxnet", "experiments.compare"} & set(modules) == {"experiments.compare"}
+    assert {"torch", "mxnet", "experiments.analysis.compare"} & set(modules) == {"experiments.analysis.compare"}
 
 
 def test_where_the_plus_minus_cannot_be_written_it_is_spelled_and_the_columns_stay(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data_tables import movielens_zip, parquet_bytes, read
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 
 def damaged(content):

@@ -20,8 +20,8 @@ from scipy import sparse
 from data_prep import DataOptions, find_prepared, prepare
 from data_prep.__main__ import main
 from data_tables import read, rows_of
-from experiments.run import door
-from utils.errors import EXIT_BAD_INPUT, UserError, guarded
+from experiments.runs.run import door
+from utils.system.errors import EXIT_BAD_INPUT, UserError, guarded
 
 IN_TMP = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 

@@ -14,7 +14,7 @@ import pytest
 from data_prep import DataOptions, find_prepared, load_prepared, parse_columns, prepare
 from data_prep.__main__ import main
 from data_prep.summary import compare_with_published
-from utils.errors import EXIT_BAD_INPUT, UserError, guarded
+from utils.system.errors import EXIT_BAD_INPUT, UserError, guarded
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = "user,item,rating\n"

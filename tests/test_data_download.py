@@ -17,7 +17,7 @@ from data_prep.catalogue import DATASETS, Download
 from data_prep.download import fetch
 from data_prep.fetching import locate_source
 from data_prep.titles import titles_table
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTENT = bytes(range(256)) * 4000

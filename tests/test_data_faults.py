@@ -17,8 +17,8 @@ from data_prep import DataOptions, find_prepared, load_prepared, prepare
 from data_prep.export import export_csv
 from data_prep.folders import alone_in
 from data_prep.prepared import read_manifest
-from utils.errors import UserError
-from utils.locks import holder
+from utils.system.errors import UserError
+from utils.system.locks import holder
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = [f"{user},{item}" for user in range(40) for item in range(user % 5, 40, 3)]

@@ -11,7 +11,7 @@ from data_prep import DataOptions
 from data_prep.filtering import counting_argsort, exceeds, filtered
 from data_prep.ids import ranked
 from data_prep.table import Table
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 
 def table_of(pairs, ratings=None):

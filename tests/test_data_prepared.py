@@ -13,7 +13,7 @@ import pytest
 from data_prep import KEEP_ALL, DataOptions, find_prepared, load_prepared, prepare
 from data_prep.export import export_csv
 from data_prep.split import split
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 
 def write_table(path, seed=0, users=40, text=False):

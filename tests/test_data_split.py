@@ -15,7 +15,7 @@ from data_prep import DataOptions
 from data_prep.filtering import filtered
 from data_prep.readers import open_source
 from data_prep.split import assign_users, split
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 PARTS = ("train", "validation_fold_in", "validation_held_out", "test_fold_in", "test_held_out")
 

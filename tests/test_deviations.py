@@ -7,24 +7,24 @@ import numpy as np
 import pytest
 
 from conftest import interrupted_at, metrics_of, random_clicks
-from experiments import parity
-from experiments import run as runs
-from experiments.deviations import DeviantTraining, FallingPlateau
-from experiments.lockstep import apart
-from experiments.parity import BOUNDS
-from experiments.records import RunFolder
-from experiments.settings_text import setting
-from experiments.testing import test as judged
+from experiments.analysis.settings_text import setting
+from experiments.parity import command as parity
+from experiments.parity.command import BOUNDS
+from experiments.parity.lockstep import apart
+from experiments.runs import run as runs
+from experiments.runs.deviations import DeviantTraining, FallingPlateau
+from experiments.runs.evaluation import test as judged
+from experiments.runs.folder import RunFolder
 from oracle import oracle_pass
-from utils.arguments import as_argv, parsed, parser_for
 from utils.batches import Batch, plain_batch, training_batches
 from utils.deviant_draws import with_evaluation_noise
 from utils.deviations import DEVIATIONS, PROFILES, deviations_of
 from utils.engine import Evaluation, engine_obstacle, load_engine
-from utils.errors import UserError, guarded
 from utils.options import RunOptions
 from utils.randomness import draw_weights
 from utils.results import load
+from utils.system.command_line import as_argv, parsed, parser_for
+from utils.system.errors import UserError, guarded
 
 N_ITEMS = 60
 DEEP = {"p_dims": (5, 9, 13), "dropout_enc": (0.5, 0.2, 0.0), "dropout_dec": (0.3, 0.0, 0.2)}

@@ -15,18 +15,18 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments import discrepancy
-from experiments.compare import read
-from experiments.costs import cost_rows, interval
-from experiments.discrepancy import findings
-from experiments.discrepancy_runs import annealed_to_one, core, difference, effects, in_force, usable
-from experiments.pairs import distinct_runs
-from experiments.report_table import filled
+from experiments.analysis.compare import read
+from experiments.analysis.pairs import distinct_runs
+from experiments.analysis.text_table import filled
 from run_folders import per_user_values, write_run
+from studies.recotour2020 import page as discrepancy
+from studies.recotour2020.costs import cost_rows, interval
+from studies.recotour2020.page import findings
+from studies.recotour2020.runs import annealed_to_one, core, difference, effects, in_force, usable
 from utils.deviations import DEVIATIONS
-from utils.errors import UserError, guarded
-from utils.files import write_json
 from utils.results import rebuild
+from utils.system.errors import UserError, guarded
+from utils.system.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 N_USERS = 50
@@ -422,8 +422,8 @@ def test_the_figure_names_each_framework_with_its_best_epoch_and_beta(tmp_path, 
 
 def test_the_costs_are_drawn_where_they_lie_with_scipys_interval(tmp_path, capsys):
     pytest.importorskip("matplotlib")
-    from experiments.costs_figure import cost_panel
-    from experiments.plot_style import new_figure
+    from experiments.analysis.plot_style import new_figure
+    from studies.recotour2020.costs_figure import cost_panel
 
     for seed in (1, 2):
         write(tmp_path, "mxnet", seed=seed)
@@ -456,11 +456,12 @@ def test_without_matplotlib_everything_but_the_figure_is_written(tmp_path, capsy
     write_annealed(tmp_path, seeds=(1,))
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
-    for name in ("discrepancy", "annealing_figure", "costs_figure", "plot_style"):
-        name = f"experiments.{name}"
+    study, analysis = "studies.recotour2020", "experiments.analysis"
+    drawing = (f"{study}.page", f"{study}.costs_figure", f"{analysis}.annealing_figure", f"{analysis}.plot_style")
+    for name in drawing:
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    fresh = importlib.import_module("experiments.discrepancy")
+    fresh = importlib.import_module("studies.recotour2020.page")
     assert guarded(fresh.main, ["--results", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
     out, err = capsys.readouterr()
     assert err.splitlines() == [discrepancy.NOTHING_TO_DRAW[discrepancy.COSTS], discrepancy.NO_MATPLOTLIB]

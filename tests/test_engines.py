@@ -11,10 +11,10 @@ from conftest import random_clicks, two_tastes
 from oracle import oracle_pass
 from utils.batches import plain_batch, steps_per_epoch, training_batches, with_noise
 from utils.engine import ENGINES, engine_obstacle, load_engine
-from utils.errors import UserError
-from utils.metrics import find_hits, recall
+from utils.metrics.ranking import find_hits, recall
 from utils.models import MODELS
 from utils.options import RunOptions
+from utils.system.errors import UserError
 
 N_ITEMS = 80
 SHAPES = {

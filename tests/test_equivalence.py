@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from experiments import equivalence
-from experiments.curves import read_curves
-from experiments.equivalence import equivalence_test
+from experiments.analysis import equivalence
+from experiments.analysis.curves import read_curves
+from experiments.analysis.equivalence import equivalence_test
 from run_folders import per_user_values, write_run
-from utils.errors import UserError, guarded
+from utils.system.errors import UserError, guarded
 
 differences = st.lists(st.floats(-0.05, 0.05), min_size=3, max_size=40).filter(lambda values: np.std(values) > 1e-6)
 

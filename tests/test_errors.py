@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from utils.errors import UserError, guarded
-from utils.files import read_json, write_json, write_text, written_whole
+from utils.system.errors import UserError, guarded
+from utils.system.files import read_json, write_json, write_text, written_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -54,7 +54,7 @@ def test_exit_codes(capsys):
 
 def test_a_pipe_that_nobody_reads_is_no_traceback():
     endless = "def main(argv):\n    while True: print('x' * 1000)"
-    code = f"from utils.errors import guarded\n{endless}\nraise SystemExit(guarded(main))"
+    code = f"from utils.system.errors import guarded\n{endless}\nraise SystemExit(guarded(main))"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.read(10)
     process.stdout.close()
@@ -66,7 +66,7 @@ def test_a_pipe_that_nobody_reads_is_no_traceback():
 TEXT = "β .47 ± .02, Café, 1–2"
 SAYING = f"""
 import sys
-from utils.errors import guarded
+from utils.system.errors import guarded
 
 def main(argv):
     for stream in (sys.stdout, sys.stderr):
@@ -112,7 +112,7 @@ def bare_python(words, environment=(), **streams):
 def test_a_closed_stream_is_no_error_and_its_number_goes_to_no_file(tmp_path):
     code = """
 import os, sys
-from utils.errors import guarded
+from utils.system.errors import guarded
 
 def main(argv):
     with open(sys.argv[1], "w") as file:

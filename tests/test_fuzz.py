@@ -26,15 +26,17 @@ from hypothesis import strategies as st
 from data_prep import DATASETS, DataOptions, find_prepared, load_prepared, prepare
 from data_prep import __main__ as data_door
 from data_prep.readers import open_source
-from experiments import compare, grid, verify
-from experiments import run as runs
-from experiments.grid_file import GRIDS, read_grid
-from experiments.interchange import load_weights
+from experiments.analysis import compare
+from experiments.grids import command as grid
+from experiments.grids.file import GRIDS, read_grid
+from experiments.runs import run as runs
+from experiments.runs import verify
+from experiments.runs.weights import load_weights
 from run_folders import write_run
-from utils.errors import UserError, guarded
 from utils.options import RunOptions
 from utils.results import collect, load, rebuild
 from utils.run_arrays import read_per_user
+from utils.system.errors import UserError, guarded
 from utils.weights import load_arrays, save_arrays
 
 COMMON = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}

@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks import golden, golden_worker
 from run_folders import per_user_values, write_run
-from utils.arguments import as_argv
-from utils.errors import EXIT_INTERRUPTED, guarded
 from utils.results import COLUMNS, rebuild
+from utils.system.command_line import as_argv
+from utils.system.errors import EXIT_INTERRUPTED, guarded
 
 
 def write_runs(results, n=8, **options):

@@ -18,17 +18,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import grid, grid_file, grid_plan, grid_run, main_job
-from experiments.grid_estimate import Estimator, Rates
-from experiments.grid_file import Planned, describe, grid_names, read_grid
-from experiments.grid_processes import Job, run_jobs
-from experiments.grid_run import arguments_of, command_of
-from utils.arguments import parsed, parser_for
+from experiments import main_job
+from experiments.grids import command as grid
+from experiments.grids import execute as grid_run
+from experiments.grids import file as grid_file
+from experiments.grids import plan as grid_plan
+from experiments.grids.estimate import Estimator, Rates
+from experiments.grids.execute import arguments_of, command_of
+from experiments.grids.file import Planned, describe, grid_names, read_grid
+from experiments.grids.processes import Job, run_jobs
 from utils.deviations import PROFILES
-from utils.errors import UserError, guarded
-from utils.files import read_json, write_json
 from utils.options import RunOptions
 from utils.results import load
+from utils.system.command_line import parsed, parser_for
+from utils.system.errors import UserError, guarded
+from utils.system.files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 BOTH = ("pytorch", "mxnet")
@@ -474,8 +478,8 @@ def test_missing_data_is_said_before_anything_starts(stand_in, write_grid, monke
 PARENT = """
 import sys
 from pathlib import Path
-from experiments.grid_processes import Job, run_jobs
-from utils.errors import guarded
+from experiments.grids.processes import Job, run_jobs
+from utils.system.errors import guarded
 jobs = [Job((sys.executable, "-S", sys.argv[1]), Path(sys.argv[2]) / str(n)) for n in range(3)]
 sys.exit(guarded(lambda argv: run_jobs(jobs, 2, print) and None))
 """
@@ -607,7 +611,7 @@ _MEASURED = [  # engine, data set, epochs, users in a batch; seconds of the whol
 @pytest.mark.parametrize(("engine", "dataset", "n_epochs", "batch_size", "seconds", "mib"), _MEASURED)
 def test_a_rough_estimate_comes_near_what_runs_took(monkeypatch, engine, dataset, n_epochs, batch_size, seconds, mib):
     """Measured on two cores that did as ``Rates.measured`` said of them."""
-    monkeypatch.setattr("experiments.grid_estimate.thread_count", lambda: 2)
+    monkeypatch.setattr("experiments.grids.estimate.thread_count", lambda: 2)
     estimator = Estimator("no-such-folder")
     estimator._rates = Rates(operations=1.89e11, touches=4.2e9)
     counts = {
@@ -623,7 +627,7 @@ def test_a_rough_estimate_comes_near_what_runs_took(monkeypatch, engine, dataset
 
 
 def test_on_half_the_threads_the_work_takes_twice_as_long_and_the_start_does_not(monkeypatch):
-    monkeypatch.setattr("experiments.grid_estimate.thread_count", lambda: 2)
+    monkeypatch.setattr("experiments.grids.estimate.thread_count", lambda: 2)
     estimator = Estimator("no-such-folder")
     estimator._rates = Rates(operations=1e10, touches=1e9)
 

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,22 @@ from utils.engine import ENGINES, engine_obstacle
 
 ROOT = Path(__file__).resolve().parent.parent
 TWINS = ("pytorch_impl", "mxnet_impl")
-FLOORS = {"utils": 0, "data_prep": 1, "pytorch_impl": 2, "mxnet_impl": 2, "experiments": 3}
+#: Who may import whom: a room its own floor and what stands in its line, never upwards; the twins never each other.
+MAY_IMPORT = {
+    "utils.system": set(),
+    "utils": {"utils.system"},
+    "data_prep": {"utils", "utils.system"},
+    "pytorch_impl": {"utils", "utils.system"},
+    "mxnet_impl": {"utils", "utils.system"},
+    "experiments.runs": {"data_prep", "utils", "utils.system"},
+    "experiments.grids": {"experiments.runs", "experiments.analysis", "data_prep", "utils", "utils.system"},
+    "experiments.parity": {"experiments.runs", "experiments.analysis", "data_prep", "utils", "utils.system"},
+    "experiments.analysis": {"data_prep", "utils", "utils.system"},
+    "experiments.report": {"experiments.analysis", "data_prep", "utils", "utils.system"},
+    "studies.recotour2020": {"experiments.analysis", "data_prep", "utils", "utils.system"},
+}
+#: What stands outside the rooms calls them: a command, in a few lines (the main job, a script's, in some more).
+LONGEST_COMMAND, COMMANDS = 15, ROOT / "experiments"
 FORCED_BY_A_FRAMEWORK = {
     *("forward", "hybrid_forward", "Linear"),  # layers.py
     *("_SparseProduct", "_BlockedProduct", "gathered"),  # layers.py, PyTorch: products with gradients of their own
@@ -55,15 +71,61 @@ def imports(tree, top_level_only=False):
             yield node.module.split(".")[0]
 
 
-@pytest.mark.parametrize("folder", FLOORS)
-def test_nothing_imports_upwards_or_a_framework_where_none_belongs(folder):
-    for path in (ROOT / folder).rglob("*.py"):
+def room_of(name):
+    """The longest beginning of a dotted name that is a room; None where it is none of ours."""
+    parts = name.split(".")
+    return next((room for n in range(len(parts), 0, -1) if (room := ".".join(parts[:n])) in MAY_IMPORT), None)
+
+
+def imported_modules(tree):
+    """Every dotted name that a file imports, of modules and of what may be modules in them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def module_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_no_room_imports_upwards_or_a_framework_where_none_belongs(room):
+    files = [path for path in (ROOT / room.replace(".", "/")).rglob("*.py") if room_of(module_of(path)) == room]
+    assert files
+    for path in files:
         tree = ast.parse(path.read_text())
-        for name in imports(tree):
-            above = FLOORS.get(name, -1) > FLOORS[folder] or (name in TWINS and name != folder)
-            assert not above, f"{path} imports {name}"
-        if folder not in TWINS:
+        for name in imported_modules(tree):
+            other = room_of(name)
+            is_above = name.startswith(("experiments.", "studies.", "benchmarks.")) and other is None
+            assert not is_above, f"{path} imports {name}"
+            assert other in {None, room, *MAY_IMPORT[room]}, f"{path} imports {name}"
+        if room not in TWINS:
             assert not {"torch", "mxnet"} & set(imports(tree, top_level_only=True)), path
+
+
+def test_nothing_imports_in_a_circle():
+    """Types count too: what only a checker reads is still what a reader must know first."""
+    rooms = ("utils", "data_prep", *TWINS, "experiments", "studies")
+    modules = {module_of(path): ast.parse(path.read_text()) for room in rooms for path in (ROOT / room).rglob("*.py")}
+
+    def known(name):
+        while name and name not in modules:
+            name = name.rpartition(".")[0]
+        return name
+
+    graph = {
+        module: {known(name) for name in imported_modules(tree)} - {module, ""} for module, tree in modules.items()
+    }
+    TopologicalSorter(graph).prepare()  # raises CycleError, naming the circle
+
+
+def test_a_command_only_calls_its_room():
+    commands = [path for path in COMMANDS.glob("*.py") if path.stem not in {"__init__", "main_job"}]
+    assert len(commands) >= 6
+    for path in (*commands, *COMMANDS.glob("*/__main__.py")):
+        assert len(path.read_text().splitlines()) <= LONGEST_COMMAND, path
 
 
 @pytest.mark.parametrize("gone", sorted(entry.framework for entry in ENGINES.values()))
@@ -75,7 +137,7 @@ def test_without_one_framework_the_rest_works(gone, tmp_path):
     code = f"""
 import sys
 sys.modules[{gone!r}] = None  # what Python itself does to a module that must not be found
-import data_prep, experiments.run, experiments.grid, experiments.compare
+import data_prep, experiments.runs.run, experiments.grids.command, experiments.analysis.compare
 from utils.engine import load_engine
 print(load_engine({other!r}).describe())
 """

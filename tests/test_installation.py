@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from experiments.grid_plan import GridOptions
-from utils import installation, platform_check
-from utils.errors import UserError, guarded
+from experiments.grids.plan import GridOptions
+from utils.system import installation
+from utils.system import platform as platform_check
+from utils.system.errors import UserError, guarded
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = runpy.run_path(str(ROOT / "setup.py"), run_name="tables")

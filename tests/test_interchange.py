@@ -8,10 +8,10 @@ import pytest
 from safetensors import safe_open
 
 from conftest import metrics_of
-from experiments import run as runs
-from utils.arguments import as_argv
+from experiments.runs import run as runs
 from utils.engine import ENGINES, engine_obstacle, load_engine
-from utils.metrics import METRICS, per_user
+from utils.metrics.ranking import METRICS, per_user
+from utils.system.command_line import as_argv
 from utils.weights import load_arrays, save_arrays
 
 

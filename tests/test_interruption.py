@@ -22,17 +22,17 @@ from hypothesis import strategies as st
 
 from conftest import two_tastes
 from data_prep import DataOptions, prepare
-from experiments import run as runs
-from experiments import testing
-from experiments.records import RunFolder
-from experiments.training import Training
-from utils.arguments import as_argv
+from experiments.runs import evaluation as testing
+from experiments.runs import run as runs
+from experiments.runs.folder import RunFolder
+from experiments.runs.loop import Training
 from utils.engine import ENGINES
-from utils.errors import guarded
-from utils.files import read_json
-from utils.interruption import Interruption, LeftOffError
-from utils.locks import held, holder
 from utils.options import RunOptions
+from utils.system.command_line import as_argv
+from utils.system.errors import guarded
+from utils.system.files import read_json
+from utils.system.interruption import Interruption, LeftOffError
+from utils.system.locks import held, holder
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ("metrics.json", "per_user.npz", "lists.npz", "best.safetensors")
@@ -122,8 +122,8 @@ def argv_of(data_dir, log_dir, **given):
 def quickly():
     """Without what takes most of a tiny run's time, and which no interruption minds."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("utils.files.sync", lambda path: None)
-        patched.setattr("experiments.run.provenance", lambda *_: {})
+        patched.setattr("utils.system.files.sync", lambda path: None)
+        patched.setattr("experiments.runs.run.provenance", lambda *_: {})
         yield
 
 
@@ -177,7 +177,7 @@ def test_an_interruption_at_any_moment_is_heeded_and_the_run_ends_as_if_undistur
 @pytest.mark.parametrize("number", [*ASKING, signal.SIGHUP])
 def test_the_first_only_asks_and_one_long_after_it_ends_at_once(number, monkeypatch):
     now = iter([100.0, 100.9, 101.1])
-    monkeypatch.setattr("utils.interruption.time.monotonic", lambda: next(now))
+    monkeypatch.setattr("utils.system.interruption.time.monotonic", lambda: next(now))
     reached = []
     with pytest.raises(KeyboardInterrupt), Interruption() as interruption:  # noqa: PT012 (how far it comes)
         interruption.heed()
@@ -255,7 +255,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.mark.parametrize("number", ASKING)
-@pytest.mark.parametrize("module", ["experiments.run", "the framework"])
+@pytest.mark.parametrize("module", ["experiments.runs.run", "the framework"])
 def test_while_the_program_or_the_framework_loads_too(engine, few, tmp_path, number, module):
     wanted = ENGINES[engine].framework if module == "the framework" else module
     command = [sys.executable, "-c", SIGNALLED_AT_AN_IMPORT, str(int(number)), wanted, f"main_{engine}.py"]

@@ -6,11 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from experiments import parity
-from experiments.lockstep import Step, apart, lists_apart
-from utils.arguments import as_argv
+from experiments.parity import command as parity
+from experiments.parity.lockstep import Step, apart, lists_apart
 from utils.engine import ENGINES, engine_obstacle
-from utils.errors import guarded
+from utils.system.command_line import as_argv
+from utils.system.errors import guarded
 
 
 def test_distances_by_hand():

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.memory import peak_memory
+from utils.system.memory import peak_memory
 
 ROOT = Path(__file__).resolve().parent.parent
-CODE = "from utils.memory import peak_memory; import numpy as np; {}; print(peak_memory())"
+CODE = "from utils.system.memory import peak_memory; import numpy as np; {}; print(peak_memory())"
 
 
 def told(code):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from utils import metrics
+from utils.metrics import ranking as metrics
 
 
 def brute_force(ranked, held_out, k):

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep import DATASETS
-from utils.arguments import as_argv, did_you_mean, parsed, parser_for
-from utils.errors import UserError
 from utils.options import RunOptions
+from utils.system.command_line import as_argv, did_you_mean, parsed, parser_for
+from utils.system.errors import UserError
 
 PARSER = parser_for(RunOptions, "python main_x.py", "test")
 

@@ -11,8 +11,8 @@ import pytest
 
 import oracle
 from conftest import random_clicks
-from experiments.lockstep import apart, lists_apart
-from experiments.parity import BOUNDS
+from experiments.parity.command import BOUNDS
+from experiments.parity.lockstep import apart, lists_apart
 from oracle import oracle_pass
 from utils.batches import training_batches
 from utils.engine import ENGINES

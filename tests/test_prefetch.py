@@ -9,7 +9,7 @@ import pytest
 from conftest import random_clicks
 from utils.batches import training_batches
 from utils.options import RunOptions
-from utils.prefetch import ahead
+from utils.system.prefetch import ahead
 
 OPTIONS = RunOptions(p_dims=(3, 5), batch_size=7, dropout_enc=(0.5, 0.2)).resolved()
 

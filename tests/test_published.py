@@ -7,7 +7,7 @@ import re
 import pandas as pd
 import pytest
 
-from experiments.published import OUR_PROTOCOL, PUBLISHED_FILE, published
+from experiments.analysis.published import OUR_PROTOCOL, PUBLISHED_FILE, published
 from utils.results import COLUMNS, PUBLISHED_COLUMNS
 
 # The 58 runs of the 2020 study, written down apart from the file: widths, settings, NDCG@100/Recall@20/Recall@50,

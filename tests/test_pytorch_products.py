@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from conftest import random_clicks
-from experiments.run import run
+from experiments.runs.run import run
 from utils.batches import plain_batch, training_batches
 from utils.engine import engine_obstacle, load_engine
-from utils.errors import UserError
 from utils.models import MODELS
 from utils.options import RunOptions
+from utils.system.errors import UserError
 
 if reason := engine_obstacle("pytorch"):
     pytest.skip(reason, allow_module_level=True)

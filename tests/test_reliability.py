@@ -18,19 +18,21 @@ import numpy as np
 import pytest
 
 from conftest import metrics_of
-from experiments import compare, grid, verify
-from experiments import run as runs
-from experiments.grid_processes import Job, Standing, run_jobs
-from experiments.out_of_memory import memory_told
-from experiments.records import RunFolder
-from experiments.training import Training
+from experiments.analysis import compare
+from experiments.grids import command as grid
+from experiments.grids.processes import Job, Standing, run_jobs
+from experiments.runs import run as runs
+from experiments.runs import verify
+from experiments.runs.folder import RunFolder
+from experiments.runs.loop import Training
+from experiments.runs.out_of_memory import memory_told
 from run_folders import write_run
 from utils.engine import ENGINES, engine_obstacle, load_engine
-from utils.errors import UserError, guarded
-from utils.files import read_json, sha256_of, sweep, write_json, write_text
-from utils.locks import held, holder
 from utils.options import RunOptions
 from utils.results import DIVERGED, collect, load, rebuild
+from utils.system.errors import UserError, guarded
+from utils.system.files import read_json, sha256_of, sweep, write_json, write_text
+from utils.system.locks import held, holder
 from utils.weights import load_arrays, save_arrays
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -139,7 +141,7 @@ def test_of_two_one_waits_and_says_for_whom(tmp_path):
     path, waited = tmp_path / "a" / ".lock", []
     code = f"""
 import sys, time
-from utils.locks import held
+from utils.system.locks import held
 with held({str(path)!r}) as real:
     print(real, flush=True)
     sys.stdin.readline()
@@ -162,7 +164,7 @@ with held({str(path)!r}) as real:
 def test_who_dies_lets_go(tmp_path):
     code = f"""
 import os, signal
-from utils.locks import held
+from utils.system.locks import held
 with held({str(tmp_path / "lock")!r}):
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -176,13 +178,13 @@ with held({str(tmp_path / "lock")!r}):
 @pytest.mark.parametrize("system", ["without fcntl", "a file system that refuses"])
 def test_where_there_are_no_locks_it_says_so_and_works(tmp_path, monkeypatch, capsys, system):
     if system == "without fcntl":
-        monkeypatch.setattr("utils.locks.fcntl", None)
+        monkeypatch.setattr("utils.system.locks.fcntl", None)
     else:
 
         def refuse(*_):
             raise OSError(errno.ENOLCK, "no locks available")
 
-        monkeypatch.setattr("utils.locks.fcntl.flock", refuse)
+        monkeypatch.setattr("utils.system.locks.fcntl.flock", refuse)
     with held(tmp_path / "lock") as real:
         assert not real
     assert "has no locks" in capsys.readouterr().err
@@ -419,7 +421,7 @@ def test_a_disk_that_refuses_is_one_line_and_the_run_goes_on_later(either, optio
 
 LIMITED = """
 import resource, sys
-from experiments.run import door
+from experiments.runs.run import door
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), -1))
 sys.exit(door(sys.argv[2], sys.argv[3:]))
 """
@@ -440,7 +442,7 @@ def test_a_file_that_the_system_cuts_short_is_one_line(either, options, tmp_path
 
 KILLED_IN_A_WRITE = """
 import resource, signal, sys
-from experiments.run import door
+from experiments.runs.run import door
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python ignores
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), -1))

@@ -18,22 +18,22 @@ from scipy import stats
 
 from data_prep import find_prepared
 from experiments import main_job
-from experiments.compare import read
-from experiments.pairs import distinct_runs
-from experiments.published import published
+from experiments.analysis.compare import read
+from experiments.analysis.pairs import distinct_runs
+from experiments.analysis.published import published
+from experiments.analysis.statistics import holm
 from experiments.report import door
 from experiments.report.build import Source, sections
 from experiments.report.comparisons import verdict
 from experiments.report.parts import ReportTable, latex_text
 from experiments.report.settings import contenders, known, settings_of
-from experiments.report.statistics import holm
 from experiments.report.tables import likelihood_table
 from report_runs import edit_metrics, write_full_run, write_grid
 from run_folders import published_row
-from utils.errors import UserError, guarded
-from utils.files import write_json
 from utils.results import rebuild
 from utils.run_arrays import read_per_user
+from utils.system.errors import UserError, guarded
+from utils.system.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ("annealing", "time", "losses", "frameworks", "quintiles", "bands")
@@ -340,7 +340,7 @@ def drawn(results, data_dir):
     """Every part, after all figures that have something to show were drawn (not rendered, which takes long)."""
     parts = parts_of(results, data_dir)
     pytest.importorskip("matplotlib")
-    from experiments.plot_style import style
+    from experiments.analysis.plot_style import style
     from experiments.report.drawings import DRAWINGS
 
     for part in parts.values():
@@ -444,7 +444,7 @@ def test_what_a_table_does_not_know_is_a_dash_and_never_nan(data_dir):
 
 def test_without_matplotlib_there_is_a_page_with_notes(tmp_path, data_dir, capsys, monkeypatch):
     write_grid(tmp_path, data_dir, seeds=(1,))
-    ours = ("experiments.annealing_figure", "experiments.plot_style", "experiments.report.drawn",
+    ours = ("experiments.analysis.annealing_figure", "experiments.analysis.plot_style", "experiments.report.drawn",
             "experiments.report.drawings")  # fmt: skip
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib" or name in ours]:
         monkeypatch.delitem(sys.modules, name)

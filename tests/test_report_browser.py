@@ -7,7 +7,7 @@ import pytest
 from browser import Browser, browser_path
 from experiments.report import door
 from report_runs import write_full_run, write_grid
-from utils.errors import guarded
+from utils.system.errors import guarded
 
 pytestmark = [
     pytest.mark.skipif(browser_path() is None, reason="no Chromium or Chrome is installed"),

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.sparse import csr_matrix
 
+from experiments.analysis.statistics import holm, paired_tests, quintiles, stars
 from experiments.report.contents import quintile_content
-from experiments.report.statistics import holm, paired_tests, quintiles, stars
-from utils.beyond_accuracy import (
+from utils.metrics.catalogue import (
     coverage,
     gini,
     mean_popularity,

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from run_folders import FINGERPRINT, per_user_values, published_row, write_run
 from utils import results
-from utils.errors import UserError
-from utils.files import write_json
-from utils.metrics import METRICS
+from utils.metrics.ranking import METRICS
 from utils.options import RunOptions
 from utils.results_table import as_text, parse_table
 from utils.run_arrays import read_lists, read_per_user
+from utils.system.errors import UserError
+from utils.system.files import write_json
 
 THE_STUDYS_COLUMNS = [
     "model", "loss", "r20", "dataset", "lr_patience", "lr", "early_stop_patience", "lr_scheduler", "best_epoch",

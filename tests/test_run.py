@@ -13,11 +13,11 @@ import pytest
 
 from conftest import interrupted_at, metrics_of, two_tastes
 from data_prep import find_prepared
-from experiments import run as runs
-from experiments.provenance import provenance
-from experiments.training import Training
+from experiments.runs import run as runs
+from experiments.runs.loop import Training
+from experiments.runs.provenance import provenance
 from utils.engine import ENGINES
-from utils.metrics import METRICS, per_user
+from utils.metrics.ranking import METRICS, per_user
 from utils.weights import load_arrays
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -203,7 +203,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_result(engine, options, monkeypat
     def full(*arguments, **more):
         raise OSError(28, "No space left on device", "metrics.json")
 
-    monkeypatch.setattr("experiments.records.write_json", full)
+    monkeypatch.setattr("experiments.runs.folder.write_json", full)
     argv = ["--dataset", "tastes", "--data_dir", options.data_dir, "--log_dir", options.log_dir, "--n_epochs", "1"]
     assert runs.door(engine, argv) == 2
     assert "the disk is full" in capsys.readouterr().err
@@ -248,7 +248,7 @@ def test_a_record_names_the_commit_and_whether_tracked_files_were_changed(tmp_pa
         about = provenance({}, "cpu")
         return about["git_commit"], about["git_dirty"]
 
-    monkeypatch.setattr("experiments.provenance._ROOT", tmp_path)
+    monkeypatch.setattr("experiments.runs.provenance._ROOT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))  # whatever checkout the temporary folder is in
     assert recorded() == (None, None), "outside a checkout nothing is known"
     git("init", "-q")

@@ -16,8 +16,8 @@ from scipy.sparse import csr_matrix, issparse, sparray, spmatrix
 
 from utils.models import MODELS
 from utils.options import RunOptions
-from utils.prefetch import ahead
 from utils.randomness import Purpose, dropout_mask, stream
+from utils.system.prefetch import ahead
 
 #: Users' clicks as they may be given: see :func:`binary_clicks`.
 ClickMatrix = spmatrix | sparray | ArrayLike

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 
 class Chosen(Protocol):
@@ -29,7 +29,7 @@ class Chosen(Protocol):
 class Deviation:
     """One deviation: its meaning in a line, and whether it is ``shared``.
 
-    A shared one acts in the training that both engines share (``experiments.deviations``), any other in the engine
+    A shared one acts in the training that both engines share (``experiments.runs.deviations``), any other in the engine
     (``<engine>.deviations``).
     """
 

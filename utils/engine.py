@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from utils.batches import Batch, ClickMatrix
-from utils.errors import UserError
 from utils.options import RunOptions
-from utils.platform_check import mxnet_obstacle
+from utils.system.errors import UserError
+from utils.system.platform import mxnet_obstacle
 
 _THREADS = "OMP_NUM_THREADS"
 

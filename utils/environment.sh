@@ -20,7 +20,7 @@ use_active_environment() {
     if [ -z "$prefix" ] || [ "$prefix" -ef .venv ] || ! [ -x "$prefix/bin/python" ]; then continue; fi
     if ! is_recent "$prefix/bin/python"; then
       say "environment: the active $prefix has no Python 3.10 or later; leaving it alone"
-    elif lacks=$("$prefix/bin/python" -m utils.installation --check); then
+    elif lacks=$("$prefix/bin/python" -m utils.system.installation --check); then
       say "environment: the active $prefix"
       PYTHON=$prefix/bin/python
       return 0
@@ -76,7 +76,7 @@ use_venv() {
   fi
   make_venv
   PYTHON=$PWD/.venv/bin/python
-  "$PYTHON" -m utils.installation || exit $?
+  "$PYTHON" -m utils.system.installation || exit $?
   exec 9>&-
   say "environment: .venv"
 }

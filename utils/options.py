@@ -11,11 +11,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from utils.arguments import integer, list_of, option, real
 from utils.deviations import DEVIATIONS, PROFILES, deviation, in_order
-from utils.errors import UserError
-from utils.files import sha256_of, short_hash
 from utils.models import MODELS
+from utils.system.command_line import integer, list_of, option, real
+from utils.system.errors import UserError
+from utils.system.files import sha256_of, short_hash
 
 _DATA, _MODEL, _TRAINING = "data", "model", "training"
 _ANNEALING, _STOPPING, _RUN = "annealing of beta (vae)", "evaluation and early stopping", "run"

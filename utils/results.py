@@ -18,12 +18,12 @@ from typing import Any
 import pandas as pd
 
 from utils.engine import ENGINES
-from utils.errors import UserError, one_line
-from utils.files import read_json, sha256_of, sweep, written_whole
-from utils.locks import held
-from utils.metrics import METRICS
+from utils.metrics.ranking import METRICS
 from utils.options import RunOptions
 from utils.results_table import NOT_APPLICABLE, as_text, fits, parse_table
+from utils.system.errors import UserError, one_line
+from utils.system.files import read_json, sha256_of, sweep, written_whole
+from utils.system.locks import held
 
 RESULTS_FILE = "all_results.csv"
 #: The ``status`` of a run that is over: it went to its end, or its loss became no number and it stopped there.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 #: What stands where a column does not apply, such as the annealing of a dae; a blank is a value not known.
 NOT_APPLICABLE = "NA"

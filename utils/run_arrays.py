@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.errors import UserError, one_line
-from utils.npz import read_npz
+from utils.system.errors import UserError, one_line
+from utils.system.npz import read_npz
 
 PER_USER_FILE, LISTS_FILE = "per_user.npz", "lists.npz"
 
@@ -18,7 +18,7 @@ def read_per_user(run_folder: str | os.PathLike) -> dict[str, np.ndarray]:
 
     Returns:
         ``user``: int ``(n,)``, rows of the test matrix, users with at least one held-out item; and float
-        ``(n,)`` each: every metric of ``utils.metrics.METRICS``, ``nll`` and ``kl``.
+        ``(n,)`` each: every metric of ``utils.metrics.ranking.METRICS``, ``nll`` and ``kl``.
 
     Raises:
         UserError: the file is missing or damaged.

@@ -17,8 +17,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from utils.errors import UserError
-from utils.files import written_whole
+from utils.system.errors import UserError
+from utils.system.files import written_whole
 
 # The header's one entry, as several would be in no order: what the arrays belong to, as JSON, with a checksum of the
 # arrays and of the rest of the record. Earlier versions had it under another name, without a checksum.

@@ -27,11 +27,11 @@ from benchmarks.peers.install import PEERS, install
 from benchmarks.peers.report import epoch_targets, quality_targets, shape_targets, table, told
 from benchmarks.shapes import SHAPES, synthetic_clicks
 from data_prep import DataOptions, PreparedData, find_prepared, prepare
-from utils.arguments import integer, option, parsed, parser_for
 from utils.engine import ENGINES, thread_count
-from utils.errors import UserError, guarded
-from utils.metrics import RANKED_ITEMS
+from utils.metrics.ranking import RANKED_ITEMS
 from utils.options import RunOptions
+from utils.system.command_line import integer, option, parsed, parser_for
+from utils.system.errors import UserError, guarded
 
 _WHAT = "what is measured"
 PREFERRED, FETCHED = "movielens-1m", "movielens-100k"

@@ -14,7 +14,7 @@ from benchmarks.peers.contestant import Contestant
 from benchmarks.peers.exchange import TEST, TRAIN, VALIDATION, write_clicks
 from benchmarks.timing import interleaved
 from data_prep import PreparedData
-from utils.metrics import per_user
+from utils.metrics.ranking import per_user
 from utils.schedules import Progress
 
 FLOOR_ROUNDS = 5  # the floor is timed in the first counted rounds only: it costs as much as a small epoch

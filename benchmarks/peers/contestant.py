@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.exchange import read_ranked
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 

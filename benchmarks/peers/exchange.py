@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from utils.files import read_json, write_json, written_whole
+from utils.system.files import read_json, write_json, written_whole
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"  # clicks to learn from; fold-ins to rank
 _SETTINGS = "settings.json"

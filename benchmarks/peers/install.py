@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.errors import UserError
-from utils.files import short_hash, write_text
-from utils.locks import held
+from utils.system.errors import UserError
+from utils.system.files import short_hash, write_text
+from utils.system.locks import held
 
 _STAMP = "installed.txt"  # in the environment, written when all of it is there
 

@@ -1,6 +1,7 @@
 """One of our engines as a contestant: ``python -m benchmarks.peers.our_worker FOLDER ENGINE``; default options.
 
-An epoch is what ``experiments.training`` does for one: batches sliced, noise drawn, updates, losses read a step behind.
+An epoch is what ``experiments.runs.loop`` does for one: batches sliced, noise drawn, updates, losses read a step
+behind.
 """
 
 from __future__ import annotations

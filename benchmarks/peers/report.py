@@ -11,7 +11,7 @@ from tabulate import tabulate
 from benchmarks.peers.contest import Course, fastest, over_floor, times_faster
 from benchmarks.peers.install import PEERS
 from utils.engine import ENGINES
-from utils.metrics import mean_and_error
+from utils.metrics.ranking import mean_and_error
 
 FASTER = 2.0  # times, than RecBole on real data and than the fastest peer at the ML-20M shape
 

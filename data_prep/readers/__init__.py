@@ -15,7 +15,7 @@ from data_prep.readers.matrices import is_npz
 from data_prep.readers.own import understand
 from data_prep.readers.sources import Member, locate
 from data_prep.table import Table
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 #: Files that only a split has: this project's own export (Liang et al.'s layout), and RecBole's.
 _SPLIT = {"validation_tr.csv", "test_tr.csv", "train.inter", "valid.inter", "test.inter"}

@@ -12,7 +12,7 @@ from data_prep.readers.arrow import to_table
 from data_prep.readers.sniff import Sample
 from data_prep.readers.sources import Member
 from data_prep.table import Table
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 _WHOLE = re.compile(r"-?[0-9]+")
 

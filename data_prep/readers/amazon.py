@@ -6,7 +6,7 @@ import numpy as np
 
 from data_prep.filtering import first_of_each_pair
 from data_prep.table import Table
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 _CORE = 5
 

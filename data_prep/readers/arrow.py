@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from data_prep.ids import SPACES, ColumnError, ranked, ranked_integers, same_spelled
 from data_prep.table import Table
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 

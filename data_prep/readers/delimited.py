@@ -12,7 +12,7 @@ from data_prep.readers.arrow import to_table
 from data_prep.readers.lines import Counted, Quotes, Squeezed, blank_lines, not_utf8, quotes_of
 from data_prep.readers.sources import Member
 from data_prep.table import Table
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 _BLOCK = 8 << 20
 #: Text, each distinct one kept once: "007" stays "007", and a column of integers costs no more than as integers.

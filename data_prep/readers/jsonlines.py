@@ -16,7 +16,7 @@ from data_prep.ids import ColumnError
 from data_prep.readers.arrow import to_table
 from data_prep.readers.sources import LONGEST_LINE, Member
 from data_prep.table import Table
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 _LINES = 1000  # that are looked at for the names of fields
 _EXPECTED = {"user": "text or a whole number", "item": "text or a whole number", "rating": "a number"}

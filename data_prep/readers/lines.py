@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from data_prep.readers.sources import Member
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 _BLOCK = 1 << 20
 

@@ -13,7 +13,7 @@ from scipy import sparse
 from data_prep.ids import ranked_integers
 from data_prep.readers.sources import DAMAGED, Member, largest_unpacked
 from data_prep.table import Table
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 MATRIX_MARKET = b"%%MatrixMarket"
 

@@ -14,7 +14,7 @@ from data_prep.readers.arrow import to_table
 from data_prep.readers.lines import Counted
 from data_prep.readers.sources import Member
 from data_prep.table import Table
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 _BLOCK = 8 << 20  # bytes taken from the file at a time
 _CSV_BLOCK = 8 << 20  # bytes the csv reader works on at a time

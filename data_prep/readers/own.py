@@ -21,7 +21,7 @@ from data_prep.readers.matrices import MATRIX_MARKET, is_npz, read_matrix_market
 from data_prep.readers.sniff import Sample, sample_of, shown
 from data_prep.readers.sources import Member
 from data_prep.table import Table
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 _PARQUET = b"PAR1"
 _KINDS = "csv, tsv, Parquet or JSON lines"

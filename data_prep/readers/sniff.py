@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data_prep.readers.sources import Member
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 #: Separators as the command line names them.
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " ", "colons": "::"}

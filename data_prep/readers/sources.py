@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 LONGEST_LINE = 1 << 24  # bytes
 _GZIP = b"\x1f\x8b"

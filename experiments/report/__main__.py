@@ -3,6 +3,6 @@
 import sys
 
 from experiments.report.door import main
-from utils.errors import guarded
+from utils.system.errors import guarded
 
 sys.exit(guarded(main))

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from data_prep import PreparedData
-from experiments.pairs import Run
+from experiments.analysis.pairs import Run
+from experiments.analysis.settings_text import shared_and_varying
 from experiments.report.data import prepared
 from experiments.report.parts import Column, ReportTable
 from experiments.report.settings import Setting, contenders
 from experiments.report.text import decimals, metric, share
-from experiments.settings_text import shared_and_varying
-from utils.beyond_accuracy import (
+from utils.metrics.catalogue import (
     BANDS,
     coverage,
     gini,
@@ -25,9 +25,9 @@ from utils.beyond_accuracy import (
     popularity_bands,
     shown_counts,
 )
-from utils.errors import UserError, one_line
-from utils.metrics import mean_and_error
+from utils.metrics.ranking import mean_and_error
 from utils.run_arrays import LISTS_FILE, read_lists
+from utils.system.errors import UserError, one_line
 
 _LENGTHS = (20, 100)  # of the lists looked at: what a page shows, and all that is stored
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from experiments.equivalence import MARGIN
-from experiments.pairs import Pair, Run, distinct_runs, pair_up
-from experiments.published import published
+from experiments.analysis.equivalence import MARGIN
+from experiments.analysis.pairs import Pair, Run, distinct_runs, pair_up
+from experiments.analysis.published import published
+from experiments.analysis.settings_text import shared_and_varying
 from experiments.report import figures as of
 from experiments.report.beyond import beyond_accuracy, beyond_table
 from experiments.report.comparisons import frameworks_table, models_table, verdict
@@ -20,8 +21,7 @@ from experiments.report.parts import ReportTable, Section
 from experiments.report.settings import best_run, by_validation, contenders, known, merit, settings_of
 from experiments.report.tables import best_table, likelihood_table, runs_table, seeds_table
 from experiments.report.text import counted, metric
-from experiments.settings_text import shared_and_varying
-from utils.errors import UserError
+from utils.system.errors import UserError
 
 
 @dataclass(frozen=True)

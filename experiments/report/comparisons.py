@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from experiments.equivalence import LEVEL, Equivalence, equivalence_test
-from experiments.pairs import Pair, Run, user_differences
+from experiments.analysis.equivalence import LEVEL, Equivalence, equivalence_test
+from experiments.analysis.pairs import Pair, Run, user_differences
+from experiments.analysis.settings_text import setting, shared_and_varying
+from experiments.analysis.statistics import holm, paired_tests, stars
 from experiments.report.parts import Column, Record, ReportTable
 from experiments.report.settings import Setting, contenders, side_by_side
-from experiments.report.statistics import holm, paired_tests, stars
 from experiments.report.text import decimals, interval, listed, p_text, signed
-from experiments.settings_text import setting, shared_and_varying
 from utils.engine import ENGINES
 
 _METRICS = {"n100": "NDCG@100", "r20": "Recall@20", "r50": "Recall@50"}

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.annealing import Curve, annealing_curves, best_place, no_history
-from experiments.pairs import Pair, Run, engine_of, error_and_p, number, user_differences
+from experiments.analysis.annealing import Curve, annealing_curves, best_place, no_history
+from experiments.analysis.pairs import Pair, Run, engine_of, error_and_p, number, user_differences
+from experiments.analysis.settings_text import setting, shared_and_varying
+from experiments.analysis.statistics import quintiles
 from experiments.report.settings import Setting, merit
-from experiments.report.statistics import quintiles
-from experiments.settings_text import setting, shared_and_varying
 from utils.engine import ENGINES
 from utils.models import MODELS
 from utils.results_table import NOT_APPLICABLE

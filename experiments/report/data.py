@@ -10,12 +10,12 @@ from data_prep import PreparedData, load_prepared
 from data_prep.find import dataset_folder
 from data_prep.options import PROTOCOL
 from data_prep.prepared import MANIFEST, read_manifest
-from experiments.pairs import Run
-from experiments.published import is_blank
+from experiments.analysis.pairs import Run
+from experiments.analysis.published import is_blank
 from experiments.report.parts import Column, ReportTable
 from experiments.report.text import share
-from utils.errors import UserError, one_line
-from utils.files import read_json
+from utils.system.errors import UserError, one_line
+from utils.system.files import read_json
 
 
 def folder_of(run: Run, data_dir: str) -> Path:

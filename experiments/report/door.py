@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.compare import add_results, of_dataset, read
-from experiments.equivalence import MARGIN
+from experiments.analysis.compare import add_results, of_dataset, read
+from experiments.analysis.equivalence import MARGIN
 from experiments.report.build import Source, sections
 from experiments.report.write import FIGURES, TABLES, write_page, write_parts
-from utils.arguments import option, parser_for, real
-from utils.errors import UserError
-from utils.files import sweep
-from utils.locks import held
+from utils.system.command_line import option, parser_for, real
+from utils.system.errors import UserError
+from utils.system.files import sweep
+from utils.system.locks import held
 
 _WHAT, _HOW = "what is reported", "what comes out"
 

@@ -12,14 +12,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.annealing import Curve
-from experiments.annealing_figure import annealing_panel, limits
-from experiments.comparison_text import short_number, small_number
-from experiments.plot_style import COLOURS, FAINT, LINES, MARKERS, model_colour, new_figure
+from experiments.analysis.annealing import Curve
+from experiments.analysis.annealing_figure import annealing_panel, limits
+from experiments.analysis.comparison_text import short_number, small_number
+from experiments.analysis.plot_style import COLOURS, FAINT, LINES, MARKERS, model_colour, new_figure
+from experiments.analysis.statistics import stars
 from experiments.report.contents import Point, Quintile, TimeCurve
-from experiments.report.statistics import stars
-from utils.beyond_accuracy import BANDS
 from utils.engine import ENGINES
+from utils.metrics.catalogue import BANDS
 
 _NARROW = 3.75  # inches: 360 px of a phone's 390
 _WIDTHS = {1: 5.6, 2: 9.2}  # of a whole figure, by panels in a row; more have 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from experiments.plot_style import save, style
+from experiments.analysis.plot_style import save, style
 from experiments.report.drawings import DRAWINGS
 from experiments.report.parts import ReportFigure
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.pairs import Pair, Run, str_or_number
+from experiments.analysis.pairs import Pair, Run, str_or_number
 from experiments.report import contents
 from experiments.report.beyond import Beyond
 from experiments.report.comparisons import model_pairs
@@ -14,7 +14,7 @@ from experiments.report.contents import Quintile
 from experiments.report.data import prepared
 from experiments.report.parts import ReportFigure
 from experiments.report.settings import Setting, user_values
-from utils.errors import UserError, one_line
+from utils.system.errors import UserError, one_line
 
 _QUINTILE_MODELS = ("vae", "dae")
 

@@ -6,7 +6,7 @@ import re
 
 from markupsafe import Markup, escape
 
-#: The colours of ``experiments.plot_style`` that a page in the dark has others for, by the names of its style sheet.
+#: The colours of ``analysis.plot_style`` that a page in the dark has others for, by the names of its style sheet.
 _COLOURS = {
     "#333333": "ink", "#bbbbbb": "faint", "#e6e6e6": "grid", "#ffffff": "paper", "#0072b2": "pytorch",
     "#d55e00": "mxnet", "#009e73": "vae", "#cc79a7": "dae",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiments.pairs import Run
+from experiments.analysis.pairs import Run
 
 Record = Mapping[str, Any]
 

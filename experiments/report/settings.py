@@ -8,15 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from experiments.comparison_text import framework_title
-from experiments.pairs import OPTIONS, Pair, Run, engine_of, number, reading_order, seed_of, str_or_number, with_profile
-from experiments.published import is_blank
-from experiments.settings_text import setting
+from experiments.analysis.comparison_text import framework_title
+from experiments.analysis.pairs import (
+    OPTIONS,
+    Pair,
+    Run,
+    engine_of,
+    number,
+    reading_order,
+    seed_of,
+    str_or_number,
+    with_profile,
+)
+from experiments.analysis.published import is_blank
+from experiments.analysis.settings_text import setting
 from utils.deviations import PROFILES
 from utils.engine import ENGINES
-from utils.errors import UserError
 from utils.results import DIVERGED
 from utils.run_arrays import read_per_user
+from utils.system.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.comparison_text import framework_title
-from experiments.pairs import Run, number, seed_of
-from experiments.published import OUR_PROTOCOL, is_blank
+from experiments.analysis.comparison_text import framework_title
+from experiments.analysis.pairs import Run, number, seed_of
+from experiments.analysis.published import OUR_PROTOCOL, is_blank
+from experiments.analysis.settings_text import option_text, setting, shared_and_varying
 from experiments.report.parts import Column, Record, ReportTable
 from experiments.report.settings import Setting, best_run, contenders, merit, settings_of
 from experiments.report.text import decimals, metric, seconds
-from experiments.settings_text import option_text, setting, shared_and_varying
 
 _METRICS = {"n100": "NDCG@100", "r20": "Recall@20", "r50": "Recall@50"}
 _OURS = "ours"

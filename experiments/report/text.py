@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from experiments.comparison_text import p_text, short_number, small_number
+from experiments.analysis.comparison_text import p_text, short_number, small_number
 
 __all__ = [
     "counted",

@@ -8,14 +8,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from experiments.comparison_text import framework_title
-from experiments.pairs import Run
+from experiments.analysis.comparison_text import framework_title
+from experiments.analysis.pairs import Run
+from experiments.analysis.settings_text import setting
 from experiments.report.build import Source
 from experiments.report.inline import inlined
 from experiments.report.parts import ReportFigure, ReportTable, Section
-from experiments.settings_text import setting
-from utils.errors import UserError
-from utils.files import write_text
+from utils.system.errors import UserError
+from utils.system.files import write_text
 
 PAGE, FIGURES, TABLES = "index.html", "figures", "tables"
 _INSTALL = "pip install -c constraints.txt -e '.[report]'"

@@ -1,0 +1,1 @@
+"""What runs say together: pairs, statistics, equivalence, published figures; tables and figures of it."""

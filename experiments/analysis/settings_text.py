@@ -1,0 +1,82 @@
+"""The options of runs in words: short, and only what the reader cannot know."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from experiments.analysis.pairs import OPTIONS
+from experiments.analysis.published import is_blank
+from utils.options import RunOptions
+from utils.results_table import NOT_APPLICABLE
+
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(RunOptions)}
+#: Options that are always told, or that another one says already (``annealing``: ``constant_anneal``).
+_ELSEWHERE = ("dataset", "model", "p_dims", "anneal_cap", "constant_anneal")
+#: Options that have a part in a run only when another has a certain value.
+_NEEDED = {
+    "lr_patience": ("lr_scheduler", True),
+    "anneal_share": ("annealing", "relative"),
+    "anneal_total": ("annealing", "absolute"),
+}
+
+
+def shared_and_varying(runs: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
+    """What ``runs`` (rows of results) have in common beside the defaults, as texts; the options they differ in.
+
+    Model, widths and cap are in neither: :func:`setting` always tells them.
+    """
+    texts = {name: {_told(run, name) for run in runs} for name in OPTIONS if name not in _ELSEWHERE}
+    shared = [text for values in texts.values() if len(values) == 1 for text in values if text]
+    return shared, [name for name, values in texts.items() if len(values) > 1]
+
+
+def setting(run: Mapping[str, Any], varying: Sequence[str]) -> list[str]:
+    """A run in words, a part each: model and widths, cap, and of the options ``varying`` those not at their default."""
+    parts = [f"{run['model']} {option_text(run['p_dims'])}".strip()]
+    if not is_blank(run["anneal_cap"]) and run["anneal_cap"] != NOT_APPLICABLE:
+        parts.append(f"cap {option_text(run['anneal_cap'])}")
+    return parts + [text for name in varying if (text := _told(run, name))]
+
+
+def option_text(value: Any) -> str:
+    """The value of an option as the command line takes it: ``200,600``, ``0.001``; "" where it is not known."""
+    if is_blank(value):
+        return ""
+    if isinstance(value, str) and value.startswith("["):
+        return ",".join(_part(part.strip()) for part in value.strip("[]").split(","))
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
+
+
+def _part(text: str) -> str:
+    try:
+        return f"{float(text):g}"
+    except ValueError:  # a name
+        return text
+
+
+def _told(run: Mapping[str, Any], name: str) -> str:
+    """Option and value; "" where it is not known, is the default, or has no part in the run."""
+    value = run.get(name, "")
+    if is_blank(value) or value == NOT_APPLICABLE or _is_default(run, name) or _is_idle(run, name):
+        return ""
+    if name == "data":
+        return f"preparation {value}"
+    return name if value is True else f"{name} {option_text(value)}"
+
+
+def _is_default(run: Mapping[str, Any], name: str) -> bool:
+    if name == "deviations":
+        return option_text(run[name]) == ""
+    if name not in ("q_dims", "dropout_enc", "dropout_dec"):
+        return run[name] == _DEFAULTS.get(name)
+    values = option_text(run[name]).split(",")
+    if name == "q_dims":
+        return values == option_text(run["p_dims"]).split(",")[::-1]
+    return values == ["0.5" if name == "dropout_enc" else "0"] + ["0"] * (len(values) - 1)
+
+
+def _is_idle(run: Mapping[str, Any], name: str) -> bool:
+    needed, value = _NEEDED.get(name, (name, run.get(name)))
+    return run.get(needed) != value

@@ -1,0 +1,129 @@
+"""What a grid will cost: hours and memory, from runs like it that were measured, else from a rough formula."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from experiments.grids.file import Planned
+from utils.batches import steps_per_epoch
+from utils.engine import ENGINES, thread_count
+from utils.models import MODELS
+from utils.options import RunOptions
+from utils.results import FINISHED, collect
+
+# The rough formula's constants, chosen so that it comes near what both engines took on two cores for MovieLens 100K
+# and 1M (widths 200,600).
+_START_SECONDS = 3.0  # to import the framework and read the data
+_EFFICIENCY = 0.7  # of a layer's products, against NumPy's at their best
+_TOUCHES = 12  # reads and writes of each weight in an update, and of each (user, item) in softmax, loss and top-k
+_COPIES = 6  # of the weights: themselves, gradient, two moments, the best epoch's, the one being saved
+_SLABS = 4  # (users of a batch, items) arrays alive at once
+_FRAMEWORK_MIB = {"pytorch": 400, "mxnet": 300}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds and peak memory (MiB) of a run on this machine; ``measured`` says that runs like it were timed."""
+
+    seconds: float
+    mib: float
+    measured: bool
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What this machine does in a second with all its cores: multiply-adds x 2, and floats read and written."""
+
+    operations: float
+    touches: float
+
+    @classmethod
+    def measured(cls) -> Rates:
+        """The better of a few small NumPy matrix products and of a few sums; about 0.2 s."""
+        rng = np.random.default_rng(0)
+        left, right = (rng.random((1024, 1024), dtype=np.float32) for _ in range(2))
+        long, sink = rng.random(1 << 23, dtype=np.float32), np.empty(1 << 23, dtype=np.float32)
+        return cls(
+            operations=2 * 1024**3 / _quickest(lambda: left @ right),
+            touches=len(long) / _quickest(lambda: np.add(long, sink, out=sink)),
+        )
+
+
+def _quickest(work: Callable[[], object]) -> float:
+    seconds = []
+    for _ in range(4):
+        begun = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds)
+
+
+class Estimator:
+    """Estimates for runs on this machine, with the results in ``log_dir`` as experience."""
+
+    def __init__(self, log_dir: str | Path) -> None:
+        self._past = collect(log_dir)
+        self._rates: Rates | None = None
+
+    def estimate(self, planned: Planned, counts: Mapping[str, int] | None) -> Estimate | None:
+        """What ``planned`` will take; None where nothing is known to go by.
+
+        ``counts`` are ``training_users``, ``training_items``, ``training_events`` and ``validation_users`` of its
+        data (None: unknown). Of a run that may stop early the epochs of like runs count, else all that are planned.
+        """
+        options = planned.options.resolved()
+        threads = options.threads or thread_count()
+        like = self._like(planned.engine, options)
+        if like is not None:
+            past = like["seconds"] / like["epochs"] * like["threads"] / threads
+            epochs = options.n_epochs
+            if options.early_stop_patience:
+                same = like[like["n_epochs"] == options.n_epochs]
+                epochs = min(epochs, same["epochs"].mean()) if len(same) else epochs
+            return Estimate(float(past.mean() * epochs), float(like["peak_memory_mib"].max()), measured=True)
+        if counts is None or options.device != "cpu":
+            return None
+        self._rates = self._rates or Rates.measured()
+        return _rough(planned.engine, options, counts, self._rates, thread_count() / threads)
+
+    def _like(self, engine: str, options: RunOptions) -> pd.DataFrame | None:
+        """The finished runs of the same engine, data set and shape."""
+        same = (self._past["dl_frame"] == ENGINES[engine].dl_frame) & (self._past["status"] == FINISHED)
+        for name in ("dataset", "model", "batch_size", "device"):
+            same &= self._past[name] == getattr(options, name)
+        for name in ("p_dims", "q_dims"):
+            same &= self._past[name] == str(list(getattr(options, name)))
+        like = self._past[same].dropna(subset=["seconds", "epochs", "threads", "peak_memory_mib"])
+        return like if len(like) else None
+
+
+def _rough(engine: str, options: RunOptions, counts: Mapping[str, int], rates: Rates, slowdown: float) -> Estimate:
+    """Within a factor of two or three: the products of the dense layers, and every weight and score touched.
+
+    An epoch multiplies users by weights three times over (forward, and both gradients), 2 operations each; the
+    first layer is sparse and costs nothing beside them. An evaluation is a forward pass.
+    """
+    users, items, held_out = counts["training_users"], counts["training_items"], counts["validation_users"]
+    code = options.q_dims[-1] * (2 if MODELS[options.model].annealed else 1)
+    encoder = (*options.q_dims[:-1], code)
+    decoder = (*options.p_dims, items)
+    dense = sum(math.prod(pair) for widths in (encoder, decoder) for pair in pairwise(widths))
+    weights = dense + items * encoder[0]
+    evaluations = 1 / options.eval_every
+    operations = (6 * users + 2 * held_out * evaluations) * dense
+    touches = _TOUCHES * (
+        steps_per_epoch(users, options.batch_size) * weights + (users + held_out * evaluations) * items
+    )
+    epoch = operations / (_EFFICIENCY * rates.operations) + touches / rates.touches
+    seconds = _START_SECONDS + options.n_epochs * epoch * slowdown
+    slab = min(max(options.batch_size, options.eval_batch_size), max(users, held_out)) * items
+    mib = _FRAMEWORK_MIB[engine] + 4 * (_COPIES * weights + _SLABS * slab + 8 * counts["training_events"]) / 2**20
+    return Estimate(seconds, mib, measured=False)

@@ -1,0 +1,1 @@
+"""Both engines in lock-step: losses, gradients, weights."""

@@ -1,0 +1,1 @@
+"""One run: its loop, evaluation, folder, state, failures, provenance."""

@@ -1,0 +1,66 @@
+"""Out of memory, told with the sizes that fill it and what to make smaller."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from itertools import pairwise
+
+from utils.models import MODELS
+from utils.options import RunOptions
+from utils.system.errors import UserError
+
+#: What PyTorch, MXNet (also of what it cannot index), CUDA and C++ say when memory is refused, in lower case.
+_SAID = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "failed to allocate",
+         "memory allocation failed", "bad_alloc", "unable to allocate", "larger than 2^31 elements")  # fmt: skip
+_BYTES = {"float32": 4, "mixed": 4, "float64": 8}
+
+
+@contextlib.contextmanager
+def memory_told(options: RunOptions, n_items: int, doing: str) -> Iterator[None]:
+    """Turn a refusal of memory in the block into a ``UserError``; ``options`` are resolved.
+
+    ``doing`` is "building the model", "training" or "evaluating", and decides the advice. (A process that the system
+    kills for its memory cannot say anything; the grid then does.)
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(
+            f"out of memory while {doing}: {_sizes(options, n_items, doing)}; {_advice(options, doing)}"
+        ) from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` is a refusal of memory: Python's and NumPy's, PyTorch's or MXNet's."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    of_a_framework = isinstance(error, RuntimeError) or type(error).__name__ == "MXNetError"
+    return of_a_framework and any(words in str(error).lower() for words in _SAID)
+
+
+def _sizes(options: RunOptions, n_items: int, doing: str) -> str:
+    code = options.q_dims[-1] * (2 if MODELS[options.model].annealed else 1)
+    encoder, decoder = (n_items, *options.q_dims[:-1], code), (*options.p_dims, n_items)
+    weights = sum(a * b + b for widths in (encoder, decoder) for a, b in pairwise(widths))
+    size = _BYTES[options.precision]
+    text = f"the weights are {_mib(weights * size)}, with gradients, optimiser and best copy five times that"
+    users = {"training": options.batch_size, "evaluating": options.eval_batch_size}.get(doing)
+    if users is None:
+        return text
+    scores = _mib(users * n_items * size)
+    return f"the scores of {users:,} users x {n_items:,} items are {scores}, in a few copies; {text}"
+
+
+def _advice(options: RunOptions, doing: str) -> str:
+    if doing == "training" and options.batch_size > 1:
+        return f"try --batch_size {options.batch_size // 2} (another result), or smaller --p_dims"
+    if doing == "evaluating" and options.eval_batch_size > 1:
+        return f"try --eval_batch_size {max(1, options.eval_batch_size // 4)} (the same result)"
+    return "try smaller --p_dims, or a machine with more memory"
+
+
+def _mib(n_bytes: int) -> str:
+    return f"{n_bytes / 2**20:,.1f} MiB" if n_bytes < 2**30 else f"{n_bytes / 2**30:,.1f} GiB"

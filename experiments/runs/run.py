@@ -1,0 +1,170 @@
+"""One run, from the command line to its folder of results: what both main scripts do."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from data_prep import PreparedData, find_prepared
+from experiments.runs.deviations import DeviantTraining
+from experiments.runs.divergence import told
+from experiments.runs.evaluation import test
+from experiments.runs.folder import BEST_WEIGHTS, RunFolder
+from experiments.runs.loop import Training
+from experiments.runs.out_of_memory import memory_told
+from experiments.runs.provenance import provenance
+from experiments.runs.weights import load_weights, save_weights
+from utils.deviations import deviations_of, shared_deviations
+from utils.engine import ENGINES, Trainer, check_precision, load_engine
+from utils.options import RunOptions
+from utils.results import DIVERGED, rebuild
+from utils.system.command_line import parsed, parser_for
+from utils.system.errors import UserError, guarded
+from utils.system.files import sha256_of
+from utils.system.interruption import Interruption
+
+_DESCRIPTION = "Train Mult-VAE or Mult-DAE with {framework} on prepared data, and test the best weights."
+_EPILOG = """\
+Lists are written 200,600 or "[200, 600]". Prepare a data set first, for example:
+  python -m data_prep --dataset movielens-100k --download
+The results go to LOG_DIR/runs/<run id>/ and into LOG_DIR/all_results.csv. The same command finds its own
+earlier work: a finished run is not run again, an interrupted one goes on."""
+
+
+def door(engine: str, argv: Sequence[str] | None = None) -> int:
+    """The main script of ``engine`` (``pytorch`` or ``mxnet``); returns the exit code."""
+    return guarded(partial(_main, engine), argv)
+
+
+def _main(engine: str, argv: Sequence[str] | None) -> None:
+    description = _DESCRIPTION.format(framework=ENGINES[engine].title)
+    options = parsed(RunOptions, parser_for(RunOptions, f"python main_{engine}.py", description, _EPILOG), argv)
+    try:
+        run(engine, options)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(str(stop) or "the same command goes on") from None
+
+
+def data_of(options: RunOptions) -> PreparedData:
+    """The prepared data that ``options`` name; ``UserError`` says how to prepare it where it is missing."""
+    return find_prepared(
+        options.data_dir, options.dataset, min_rating=options.min_rating, min_user_click=options.min_user_click,
+        min_item_click=options.min_item_click, test_users_size=options.test_users_size, test_size=options.test_size,
+        seed=options.split_seed,
+    )  # fmt: skip
+
+
+def run(engine: str, options: RunOptions) -> Path:
+    """Train, test and record one run, or find it finished; returns its folder.
+
+    A run that another process is at work on is waited for. Raises ``UserError`` on options that contradict each
+    other, missing data, a missing framework or device, out of memory, and, when all is recorded, on a loss that became
+    no number; ``KeyboardInterrupt`` when the user stopped it, its state saved.
+    """
+    options = options.resolved()
+    check_precision(engine, options)
+    data = data_of(options)
+    folder = RunFolder(Path(options.log_dir) / "runs" / options.run_id(engine, data.fingerprint))
+    if not folder.is_finished(options.save_results):
+        with Interruption():  # an import that was torn apart might keep the interruption to itself
+            package = load_engine(engine, folder.threads_before() or options.threads)
+        package.device_of(options.device)  # refused before anything is written
+        with folder:
+            if not folder.is_finished(options.save_results):  # by the process that was waited for
+                with Interruption() as interruption:
+                    _train_and_record(engine, package, options, data, folder, interruption)
+                rebuild(options.log_dir)
+                return _unless_diverged(folder)
+    folder.tidy()
+    print(f"{folder.path.name}: finished before on {data.origin}, not run again ({folder.path})")
+    rebuild(options.log_dir)
+    return _unless_diverged(folder)
+
+
+def _unless_diverged(folder: RunFolder) -> Path:
+    """The path of a run that is over; ``UserError`` when it diverged."""
+    metrics = folder.metrics()
+    if metrics.get("status") == DIVERGED:
+        line = told(metrics["diverged"], metrics["best_epoch"])
+        raise UserError(f"{line}; recorded as diverged, not to be run again, in {folder.path}")
+    return folder.path
+
+
+def _train_and_record(
+    engine: str, package: Any, options: RunOptions, data: PreparedData, folder: RunFolder, interruption: Interruption
+) -> None:
+    started, clock, run_id = datetime.now(timezone.utc), time.perf_counter(), folder.path.name
+    folder.begin({**options.as_record(), "engine": engine})
+    folder.log(f"{run_id}: {ENGINES[engine].title} on {data.name}, {data.origin}, {data.n_items} items")
+    with memory_told(options, data.n_items, "building the model"):
+        trainer = package.build(options, data.n_items)
+    if options.init_from:
+        trainer.load_weights(load_weights(options.init_from, options, data, trainer.shapes()))
+    training = _training(engine, trainer, data, options, folder, interruption)
+    training.run_to_the_end()
+    metrics, per_user, lists = test(training, data, options)
+    head = {"run_id": run_id, "engine": engine, "dl_frame": ENGINES[engine].dl_frame, "dataset": options.dataset,
+            "data": data.fingerprint, "model": options.model}  # fmt: skip
+    about = {
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "seconds": training.seconds_before + time.perf_counter() - clock,
+        "deviations": sorted(deviations_of(options, engine)),
+        **training.timing(),
+        **provenance(package.describe(), options.device),
+        "manifest": str(data.folder / "manifest.json"),
+        "manifest_sha256": sha256_of(data.folder / "manifest.json"),
+        "options": options.as_record(),
+        "seed": options.seed,
+    }
+    if options.save_results and training.best_weights:
+        save_weights(folder.path / BEST_WEIGHTS, training.best_weights, options, data, run_id)
+    folder.finish({**head, **metrics}, per_user, lists, about)
+    if training.diverged:
+        folder.log(told(metrics["diverged"], metrics["best_epoch"]))
+        return
+    shown = metrics["test"]
+    folder.log(
+        f"test (best epoch {metrics['best_epoch']}): NDCG@100 {shown['n100']:.4f}  Recall@20 {shown['r20']:.4f}  "
+        f"Recall@50 {shown['r50']:.4f}  loss {shown['loss']:.2f}  ->  {folder.path}"
+    )
+
+
+def _training(
+    engine: str, trainer: Trainer, data: PreparedData, options: RunOptions, folder: RunFolder,
+    interruption: Interruption,
+) -> Training:  # fmt: skip
+    if deviations := shared_deviations(options, engine):
+        return DeviantTraining(trainer, data, options, folder, deviations, interruption)
+    return Training(trainer, data, options, folder, interruption)
+
+
+def train(engine: str, options: RunOptions) -> Trainer:
+    """Train as the main script does (or find the run finished) and return the trainer with the best weights.
+
+    From Python, the whole of it::
+
+        from data_prep import DataOptions, prepare
+        from experiments.runs.run import train
+        from utils.options import RunOptions
+
+        data = prepare(DataOptions("movielens-100k"), download=True)
+        model = train("pytorch", RunOptions(dataset="movielens-100k"))
+        lists = model.rank(data.test_fold_in.binary(), k=10)  # int32 (users, 10), item indices, best first
+        data.titles_of(lists[0])  # of the first user's list, ids where there are no titles
+        model.embed(data.test_fold_in.binary())  # float32 (users, 200)
+
+    ``rank``, ``scores`` and ``embed`` take any users' clicks, ``(users, items)`` with ``data.item_ids`` as columns, in
+    any form of ``utils.batches.binary_clicks``; a list with fewer items than ``k`` ends in -1. The weights are kept in
+    the run's folder, as with ``--save_results``.
+    """
+    options = dataclasses.replace(options, save_results=True).resolved()
+    folder, data = run(engine, options), data_of(options)
+    trainer = load_engine(engine, options.threads).build(options, data.n_items)
+    trainer.load_weights(load_weights(folder / BEST_WEIGHTS, options, data, trainer.shapes()))
+    return trainer

@@ -1,0 +1,1 @@
+"""What lists of items are judged by."""

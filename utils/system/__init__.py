@@ -1,0 +1,1 @@
+"""What every program needs of its machine: files, locks, errors, the command line, memory, signals."""

@@ -1,0 +1,208 @@
+"""From a dataclass of options to a command line: flags, help, parsing, errors of one line."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from utils.system.errors import UserError
+from utils.system.streams import flushed
+
+T = TypeVar("T")
+
+
+def option(default: Any, group: str, help: str, parse: Callable[[str], Any] = str, **extra: Any) -> Any:
+    """A dataclass field that is also a command-line flag.
+
+    ``parse`` turns the text given into the value and raises ``ValueError`` saying what was expected;
+    a default of ``False`` makes a flag without a value. ``extra`` may hold ``choices``, ``metavar``
+    and ``affects_result=False`` (paths and the like, which the run id ignores).
+    """
+    return dataclasses.field(default=default, metadata={"group": group, "help": help, "parse": parse, **extra})
+
+
+def integer(minimum: int | None = None, maximum: int | None = None) -> Callable[[str], int]:
+    """A parser of whole numbers, at least ``minimum`` and at most ``maximum``."""
+    bounds = [f", {word} {bound}" for word, bound in (("at least", minimum), ("at most", maximum)) if bound is not None]
+    wanted = "".join(["a whole number", *bounds])
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError(wanted) from None
+        if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
+            raise ValueError(wanted)
+        return value
+
+    return parse
+
+
+def real(minimum: float = -math.inf, above: float = -math.inf, below: float = math.inf) -> Callable[[str], float]:
+    """A parser of finite numbers in ``[minimum, below)``, and greater than ``above``."""
+    bounds = [
+        text
+        for text, bound in (
+            (f"at least {minimum:g}", minimum),
+            (f"above {above:g}", above),
+            (f"below {below:g}", below),
+        )
+        if math.isfinite(bound)
+    ]
+    wanted = ", ".join(["a number", *bounds])
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(wanted) from None
+        if not (math.isfinite(value) and minimum <= value < below and value > above):
+            raise ValueError(wanted)
+        return value
+
+    return parse
+
+
+def list_of(parse_one: Callable[[str], T], example: str) -> Callable[[str], tuple[T, ...]]:
+    """A parser of lists written ``200,600``, ``[200,600]`` or ``"[200, 600]"``, each part read by ``parse_one``."""
+
+    def parse(text: str) -> tuple[T, ...]:
+        match = re.fullmatch(r"\s*(\[)?([^\[\]]*)(\])?\s*", text)
+        parts = [part.strip() for part in match[2].split(",")] if match and bool(match[1]) == bool(match[3]) else [""]
+        if parts[-1] == "" and len(parts) > 1:
+            parts.pop()  # a trailing comma, as Python's own lists allow
+        try:
+            return tuple(parse_one(part) for part in parts)
+        except ValueError as error:
+            raise ValueError(f"a list such as {example} ({error} in each place)") from None
+
+    return parse
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """``did you mean A or B?``: those of the names ``known`` that are nearly ``given``; "" where none is.
+
+    Nearly: at least 0.6 alike by ``difflib``, whatever the case, and hardly less than the nearest; three at the most.
+    """
+    word = given[:100].lower()  # nobody mistypes more, and the time taken grows with its square
+    alike = {name: difflib.SequenceMatcher(None, name.lower(), word).ratio() for name in known}
+    bound = max(0.6, max(alike.values(), default=0.0) - 0.1)
+    near = sorted((name for name in alike if alike[name] >= bound), key=alike.get, reverse=True)
+    return f"did you mean {' or '.join(near[:3])}?" if near else ""
+
+
+def flag_of(field: dataclasses.Field) -> str:
+    """The command-line flag of a field."""
+    return f"--{field.name}"
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with errors of one line (its own are a usage text and an exit)."""
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> argparse.Namespace:
+        args = sys.argv[1:] if args is None else args
+        for word in args:
+            if not word.isprintable() and any(ord(sign) == 0 or 0xD800 <= ord(sign) <= 0xDFFF for sign in word):
+                raise UserError(f"{word!a} is no text in UTF-8; write it in letters that are")
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+            hints = [did_you_mean(word.partition("=")[0], flags) for word in unknown if word.startswith("--")]
+            hint = next((f"; {hint}" for hint in hints if hint), "")
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return found
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            if hint := did_you_mean(str(value), map(str, action.choices)):
+                raise argparse.ArgumentError(action, f"{error.message}; {hint}") from None
+            raise
+
+    def exit(self, status: int = 0, message: str | None = None) -> None:
+        super().exit(flushed(status), message)
+
+    def error(self, message: str) -> None:
+        link = " See" if message.endswith("?") else "; see"
+        raise UserError(f"{message}{link} {self.prog} --help")
+
+
+def parser_for(options: type, prog: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
+    """A command-line parser with one flag per field of the dataclass ``options``, grouped as they say.
+
+    ``prog`` is the command as one types it: ``python -m data_prep``.
+    Flags not given keep the field's default. Raises ``UserError`` on parsing where argparse would print
+    its usage and exit; ``--help`` still prints and exits 0.
+    """
+    parser = _Parser(
+        prog=prog, description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )  # fmt: skip
+    groups: dict[str, Any] = {}
+    for field in dataclasses.fields(options):
+        name = field.metadata["group"]
+        group = groups.setdefault(name, None) or groups.update({name: parser.add_argument_group(name)}) or groups[name]
+        _add(group, field)
+    return parser
+
+
+def _add(group: Any, field: dataclasses.Field) -> None:
+    about = field.metadata
+    if field.default is False:
+        group.add_argument(flag_of(field), action="store_true", help=about["help"])
+        return
+    shown = "" if field.default in (None, ()) else f" (default: {_as_text(field.default)})"
+    group.add_argument(
+        flag_of(field),
+        type=_argparse_type(about["parse"]),
+        choices=about.get("choices"),
+        default=field.default,
+        metavar=about.get("metavar") or (None if about.get("choices") else field.name.upper()),
+        help=about["help"].replace("%", "%%") + shown,
+    )
+
+
+def _argparse_type(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} was given, expected {error}") from None
+
+    return read
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(part if isinstance(part, str) else f"{part:g}" for part in value)
+    return f"{value}"
+
+
+def parsed(options: type[T], parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> T:
+    """The dataclass ``options`` filled from the command line ``argv`` (``sys.argv`` when None)."""
+    return filled(options, parser.parse_args(argv))
+
+
+def filled(options: type[T], given: argparse.Namespace) -> T:
+    """The dataclass ``options`` from a parsed command line, which may hold more than its fields."""
+    return options(**{field.name: getattr(given, field.name) for field in dataclasses.fields(options)})
+
+
+def as_argv(options: Any) -> list[str]:
+    """The shortest command line that gives ``options`` back: what differs from the defaults."""
+    argv: list[str] = []
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if value == field.default:
+            continue
+        argv.append(flag_of(field))
+        if value is not True:
+            argv.append(_as_text(value))
+    return argv
