@@ -10,11 +10,12 @@
 #                                                       the same, with PyTorch's CPU build where PyPI's brings CUDA
 #   bash benchmarks/peers.sh --epochs 5 --users 0       a quick look at the times on the real data
 set -euo pipefail
-cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+script=$(readlink -f -- "${BASH_SOURCE[0]}") # which may be a link from elsewhere
+cd -- "$(dirname -- "$script")/.."
 
 for argument in "$@"; do
   case $argument in -h | --help)
-    sed -n '2,/^set /{s/^# \{0,1\}//p}' benchmarks/peers.sh
+    sed -n '2,/^set /{s/^# \{0,1\}//p}' "$script"
     exit 0
     ;;
   esac

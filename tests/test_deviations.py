@@ -81,6 +81,7 @@ def test_runs_of_before_keep_their_names_and_the_order_of_names_is_no_matter():
     ("argv", "expected"),
     [
         (["--deviations", "tanh"], "list such as baked_sampling,no_stock_init (baked_sampling, double_rescale,"),
+        (["--deviations", "stale_best,stok_init"], "before it in each place); did you mean stock_init"),
         (["--deviations", "no_"], "or one of them with no_ before it"),
         (["--deviations", ""], "expected a list such as"),
         (["--deviations", "stale_best,no_stale_best"], "stale_best and no_stale_best contradict each other"),

@@ -1,6 +1,7 @@
 """How the program says no, and files that are whole or not there."""
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from utils.system import streams
 from utils.system.errors import UserError, guarded
 from utils.system.files import read_json, write_json, write_text, written_whole
 
@@ -142,6 +144,25 @@ def test_output_that_never_arrived_is_told(tmp_path):
     with open(writing, "wb") as nobody:
         done = say({}, stdout=nobody)
     assert (done.returncode, len(done.stderr.splitlines())) == (141, 1)
+
+
+@pytest.mark.parametrize("end", sorted(streams._PLAIN))
+def test_a_line_may_end_in_what_a_stream_cannot_encode(end):
+    with io.TextIOWrapper(io.BytesIO(), "ascii", "vae_cf.plain") as stream:
+        for text in (end, end * 2, f"{end}x"):
+            stream.write(text)  # without the line end that print writes by itself
+        stream.flush()
+        plain = streams._PLAIN[end]
+        assert stream.buffer.getvalue().decode() == plain * 3 + (plain + "x")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_told_of_the_help_too_and_fails_where_even_that_cannot_be_said(unbuffered):
+    with open("/dev/full", "wb") as full:
+        done = bare_python(["-m", "data_prep", "--help"], {"PYTHONUNBUFFERED": unbuffered}, stdout=full)
+        assert (done.returncode, done.stderr.count(b"the disk is full")) == (2, 1)
+        done = bare_python(["-m", "data_prep", "--hlep"], {"PYTHONUNBUFFERED": unbuffered}, stderr=full)
+        assert (done.returncode, done.stdout) == (2, b"")
 
 
 def test_help_that_nobody_reads_is_no_complaint():

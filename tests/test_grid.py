@@ -251,6 +251,7 @@ def test_a_mistake_in_a_grid_is_one_line_naming_the_file(write_grid, capsys, tex
         (["--grid", "nosuch"], "there are against_the_study, annealing, annealing_to_one, "),
         (["--grid", "nosuch.toml"], "no such grid"),
         (["--engines", "jax"], "expected a list such as pytorch,mxnet"),
+        (["--engines", "mxnet,pytroch"], "(pytorch or mxnet in each place); did you mean pytorch? See"),
         (["--seeds", "a"], "expected a list such as 1,2,3"),
         (["--jobs", "0"], "at least 1"),
         (["--gird", "quick"], "did you mean --grid? See python -m experiments.grid --help"),

@@ -343,7 +343,7 @@ def test_the_help_of_the_tests_makes_no_environment(pythons):
     assert "bash run_tests.sh -m slow" in result.stdout
 
 
-@pytest.mark.parametrize("script", ["run_experiments.sh", "run_tests.sh"])
+@pytest.mark.parametrize("script", ["run_experiments.sh", "run_tests.sh", "benchmarks/peers.sh"])
 def test_the_scripts_may_be_links_from_elsewhere(pythons, tmp_path, script):
     link = tmp_path / "link.sh"
     link.symlink_to(ROOT / script)
@@ -351,6 +351,21 @@ def test_the_scripts_may_be_links_from_elsewhere(pythons, tmp_path, script):
             for folder, name in ((ROOT, script), (tmp_path, "link.sh"))]  # fmt: skip
     assert said[1].returncode == 0, said[1].stderr
     assert said[0].stdout == said[1].stdout != ""
+
+
+@pytest.mark.parametrize("script", ["run_experiments.sh", "run_tests.sh", "benchmarks/peers.sh"])
+def test_a_script_called_through_a_link_works_in_its_own_folder(pythons, tmp_path, script):
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for each in (script, "utils/environment.sh"):
+        (project / each).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / each, project / each)
+    elsewhere.mkdir()
+    (elsewhere / "go").symlink_to(project / script)
+    done = bash("bash elsewhere/go", path=pythons.folder, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no Python 3.10 or later was found"), "the project's own line"
+    assert (project / ".cache").is_dir()
+    assert [path.name for path in elsewhere.iterdir()] == ["go"]
 
 
 @pytest.mark.parametrize("script", ["run_experiments.sh", "run_tests.sh", ".ci/run", "utils/environment.sh"])

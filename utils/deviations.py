@@ -63,13 +63,14 @@ PROFILES = {
 }
 
 _NOT = "no_"
-_KNOWN = (*DEVIATIONS, *(_NOT + name for name in DEVIATIONS))
+#: All that ``--deviations`` takes.
+KNOWN = (*DEVIATIONS, *(_NOT + name for name in DEVIATIONS))
 _WANTED = f"{', '.join(DEVIATIONS)}, or one of them with {_NOT} before it"
 
 
 def deviation(text: str) -> str:
     """A parser of one name as ``--deviations`` takes it; ``ValueError`` says what was expected."""
-    if text not in _KNOWN:
+    if text not in KNOWN:
         raise ValueError(_WANTED)
     return text
 
@@ -80,11 +81,11 @@ def in_order(names: Sequence[str]) -> tuple[str, ...]:
     Raises ``UserError`` when one is unknown, or given both with and without ``no_``.
     """
     for name in names:
-        if name not in _KNOWN:
+        if name not in KNOWN:
             raise UserError(f"--deviations: {name!r} was given, expected {_WANTED}")
         if _NOT + name in names:
             raise UserError(f"--deviations {name} and {_NOT + name} contradict each other: give one of them")
-    return tuple(name for name in _KNOWN if name in names)
+    return tuple(name for name in KNOWN if name in names)
 
 
 def deviations_of(options: Chosen, engine: str) -> frozenset[str]:

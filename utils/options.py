@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from utils.deviations import DEVIATIONS, PROFILES, deviation, in_order
+from utils.deviations import DEVIATIONS, KNOWN, PROFILES, deviation, in_order
 from utils.models import MODELS
 from utils.system.command_line import integer, list_of, option, real
 from utils.system.errors import UserError
@@ -24,7 +24,7 @@ _DEVIATIONS = "deviations"
 LARGEST_SEED = 2**63 - 1  # a key of the generator
 _widths = list_of(integer(1), "200,600")
 _dropouts = list_of(real(minimum=0, below=1), "0.5,0")
-_deviations = list_of(deviation, "baked_sampling,no_stock_init")
+_deviations = list_of(deviation, "baked_sampling,no_stock_init", KNOWN)
 
 
 def _rating(text: str) -> float | str:

@@ -35,7 +35,7 @@ class GridOptions:
     dataset: str | None = option(None, _WHAT, "the prepared data set to run on (default: the grid's own)")
     engines: tuple[str, ...] | None = option(
         None, _WHAT, "the frameworks (default: pytorch,mxnet, those that this machine has)",
-        list_of(_engine, "pytorch,mxnet"),
+        list_of(_engine, "pytorch,mxnet", ENGINES),
     )  # fmt: skip
     seeds: tuple[int, ...] | None = option(
         None,

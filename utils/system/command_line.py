@@ -8,7 +8,7 @@ import difflib
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 from utils.system.errors import UserError
@@ -69,8 +69,11 @@ def real(minimum: float = -math.inf, above: float = -math.inf, below: float = ma
     return parse
 
 
-def list_of(parse_one: Callable[[str], T], example: str) -> Callable[[str], tuple[T, ...]]:
-    """A parser of lists written ``200,600``, ``[200,600]`` or ``"[200, 600]"``, each part read by ``parse_one``."""
+def list_of(parse_one: Callable[[str], T], example: str, known: Collection[str] = ()) -> Callable[[str], tuple[T, ...]]:
+    """A parser of lists written ``200,600``, ``[200,600]`` or ``"[200, 600]"``, each part read by ``parse_one``.
+
+    Where the parts are names, ``known`` are those there are.
+    """
 
     def parse(text: str) -> tuple[T, ...]:
         match = re.fullmatch(r"\s*(\[)?([^\[\]]*)(\])?\s*", text)
@@ -80,7 +83,9 @@ def list_of(parse_one: Callable[[str], T], example: str) -> Callable[[str], tupl
         try:
             return tuple(parse_one(part) for part in parts)
         except ValueError as error:
-            raise ValueError(f"a list such as {example} ({error} in each place)") from None
+            hints = [did_you_mean(part, known) for part in parts if part not in known]
+            hint = next((f"; {hint}" for hint in hints if hint), "")
+            raise ValueError(f"a list such as {example} ({error} in each place){hint}") from None
 
     return parse
 
@@ -125,6 +130,9 @@ class _Parser(argparse.ArgumentParser):
             if hint := did_you_mean(str(value), map(str, action.choices)):
                 raise argparse.ArgumentError(action, f"{error.message}; {hint}") from None
             raise
+
+    def print_help(self, file: Any = None) -> None:
+        print(self.format_help(), end="", file=file)  # argparse's own says nothing where it cannot be written
 
     def exit(self, status: int = 0, message: str | None = None) -> None:
         super().exit(flushed(status), message)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import os
 import sys
 from collections.abc import Callable, Sequence
 
 from utils.system.interruption import Interruption
-from utils.system.streams import flushed, speakable
+from utils.system.streams import flushed, silence, speakable
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
@@ -72,14 +70,20 @@ def guarded(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[s
         try:
             return flushed(main(argv) or 0)
         except KeyboardInterrupt as stop:
-            with contextlib.suppress(OSError):  # the terminal may be gone
-                print(f"interrupted{': ' + str(stop) if str(stop) else ''}", file=sys.stderr)
+            _tell(f"interrupted{': ' + str(stop) if str(stop) else ''}")
             return EXIT_INTERRUPTED
         except BrokenPipeError:  # the reader of a pipe has seen enough (``... | head``)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it flushes at exit
+            silence(sys.stdout)
             return EXIT_BROKEN_PIPE
         except (UserError, OSError) as error:
             if not is_users_to_mend(error):
                 raise
-            print(f"error: {one_line(error)}", file=sys.stderr)
+            _tell(f"error: {one_line(error)}")
             return EXIT_BAD_INPUT
+
+
+def _tell(line: str) -> None:
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:  # the terminal is gone, or the disk of its log full: the exit code tells
+        silence(sys.stderr)

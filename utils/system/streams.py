@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
+from typing import TextIO
 
 #: How to write, on a stream that cannot, what this project prints. A plus-minus takes the space after it along, so
 #: that the columns of a table stay below each other.
@@ -34,14 +35,19 @@ def speakable() -> None:
 def flushed(code: int) -> int:
     """``code``, once all that was printed has left this process.
 
-    Raises ``OSError`` where it cannot; what is left of it is then dropped, or Python would complain again as it exits.
+    Raises ``OSError`` where it cannot; what is left of it is then dropped.
     """
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         raise
     return code
+
+
+def silence(stream: TextIO) -> None:
+    """Drop what ``stream`` still holds and all that is printed on it, or Python would complain of it as it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _plainly(error: UnicodeError) -> tuple[str, int]:
@@ -51,7 +57,7 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
     for width in (2, 1):
         letters = error.object[error.start : error.start + width]
         if letters in _PLAIN:
-            return _PLAIN[letters], error.start + width
+            return _PLAIN[letters], error.start + len(letters)  # fewer than width at the end
     return error.object[error.start].encode("ascii", "backslashreplace").decode("ascii"), error.start + 1
 
 
