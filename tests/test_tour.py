@@ -1,8 +1,12 @@
-"""docs/tour.ipynb runs from top to bottom, and is stored with what it showed on the real data."""
+"""README's Python and docs/tour.ipynb run from top to bottom; the tour shows what it showed on the real data."""
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +94,33 @@ def test_the_tour_is_stored_with_its_outputs_as_jupyter_would():
     text = json.dumps(TOUR)
     assert "Star Wars (1977)" in text, "of the real data"
     assert "Traceback" not in text
+
+
+(SNIPPET,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("name", ["movielens-100k", "mine"])
+def test_readmes_python_runs_on_fewer_items_than_it_lists_with_titles_and_without(engine, name, tmp_path, monkeypatch):
+    """Every user has clicked seven of the eight items: what is left to recommend is less than the five asked for."""
+    clicks = [(user, item) for user in range(40) for item in range(101, 109) if item != 101 + user % 8]
+    (tmp_path / "ml-100k").mkdir()
+    (tmp_path / "ml-100k" / "u.data").write_text(
+        "".join(f"{user}\t{item}\t5\t{881250949 + item}\n" for user, item in clicks)
+    )
+    (tmp_path / "ml-100k" / "u.item").write_text("".join(f"{item}|Film {item} (1995)|\n" for item in range(101, 108)))
+    (tmp_path / "mine.csv").write_text("user,item\n" + "".join(f"{user},{item}\n" for user, item in clicks))
+    raw = tmp_path / ("mine.csv" if name == "mine" else "ml-100k")
+    monkeypatch.setattr("data_prep.prepare", lambda options, download: prepare(options, raw=raw, say=lambda line: None))
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(
+            SNIPPET.replace("movielens-100k", name).replace("mxnet", engine).replace("n_epochs=50", "n_epochs=1"), names
+        )
+    shown = ast.literal_eval(printed.getvalue().splitlines()[-1])
+    data, (first, *_) = names["data"], names["lists"]
+    (left,) = np.nonzero(data.test_fold_in.binary()[0].toarray()[0] == 0)
+    ids = [str(data.item_ids[item]) for item in first[: len(left)]]
+    titles = {str(item): f"Film {item} (1995)" for item in range(101, 108)} if name == "movielens-100k" else {}
+    assert sorted(first) == [-1] * (5 - len(left)) + list(left), "padded"
+    assert shown == [titles.get(each, each) for each in ids]
