@@ -1,9 +1,10 @@
 """MXNet itself: its threads, its devices, its version. Everything here imports ``mx`` from this module.
 
-MXNet 1.9.1 is the last release, and two things are mended before it is imported, here and nowhere else:
+MXNet 1.9.1 is the last release, and three things are mended before it is imported, here and nowhere else:
 
 - it still reads ``numpy.bool``, an alias of ``bool`` that NumPy dropped in 1.24;
-- its operators use one thread unless ``OMP_NUM_THREADS``, which it reads once, says otherwise.
+- its operators use one thread unless ``OMP_NUM_THREADS``, which it reads once, says otherwise;
+- it ends the process at anything but a number there, though OpenMP allows a list (``4,2``).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from utils.engine import thread_count
 from utils.system.errors import UserError
 
 THREADS = thread_count()
-os.environ["OMP_NUM_THREADS"] = str(THREADS)  # one number: MXNet aborts at a list, which OpenMP allows
+os.environ["OMP_NUM_THREADS"] = str(THREADS)
 # Threads that sleep while they wait: spinning ones take the cores from whatever else runs, another run above all.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # A sparse input falls back to a dense one, with pages of warnings, in one place only: the gradient with respect to

@@ -8,7 +8,7 @@ from utils.engine import thread_count
 from utils.system.errors import UserError
 
 THREADS = thread_count()
-os.environ["OMP_NUM_THREADS"] = str(THREADS)  # one number: MXNet aborts at a list, which OpenMP allows
+os.environ["OMP_NUM_THREADS"] = str(THREADS)
 # Threads that sleep while they wait: spinning ones take the cores from whatever else runs, another run above all. They
 # spin for some tens of microseconds first, as long as PyTorch takes from one operation to the next.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

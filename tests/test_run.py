@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from conftest import interrupted_at, metrics_of, two_tastes
-from data_prep import find_prepared
+from data_prep import DataOptions, find_prepared, prepare
 from experiments.runs import run as runs
 from experiments.runs.loop import Training
 from experiments.runs.provenance import provenance
@@ -225,6 +225,41 @@ def test_each_door_as_a_process_gives_the_same_bytes_twice(engine, options, tmp_
     assert json.loads((once / "run.json").read_text())["threads"] == 2
     for name in ("metrics.json", "per_user.npz"):
         assert (once / name).read_bytes() == (again / name).read_bytes(), name
+
+
+def test_test_users_whose_items_no_training_user_has_are_evaluated_alike(both, options, tmp_path):
+    """In batches of one user too: they are ranked, have no loss, and count in no metric, for nothing is held out."""
+
+    def prepared(name, strangers=()):
+        clicks = [
+            (user, 1000 * user + item if user in strangers else (user + item) % 20)
+            for user in range(40)
+            for item in range(8)
+        ]
+        pd.DataFrame(clicks, columns=["user", "item"]).to_csv(tmp_path / f"{name}.csv", index=False)
+        return prepare(DataOptions(name), raw=tmp_path / f"{name}.csv", data_dir=tmp_path, say=lambda line: None)
+
+    usual = prepared("usual")  # the draw of the held-out users knows nothing of their items
+    strangers = {*usual.test_fold_in.user_ids[:2], usual.validation_fold_in.user_ids[0]}
+    data = prepared("strangers", strangers)
+    assert [*np.diff(data.test_fold_in.indptr)] == [0, 0, 7, 7]
+    found = {}
+    for size in (1, 4):
+        asked = dataclasses.replace(
+            options, dataset="strangers", data_dir=str(tmp_path), log_dir=str(tmp_path / str(size)),
+            eval_batch_size=size, n_epochs=2,
+        )  # fmt: skip
+        for engine in both:
+            folder = runs.run(engine, asked)
+            with np.load(folder / "lists.npz") as lists:
+                found[engine, size] = (metrics_of(folder), dict(lists))
+    metrics, lists = found["pytorch", 4]
+    assert metrics["test_users"] == 2
+    assert lists["user"].tolist() == [2, 3]
+    for other, other_lists in found.values():
+        assert other["test"] == pytest.approx(metrics["test"], rel=1e-5, abs=1e-6)
+        assert other["validation"] == pytest.approx(metrics["validation"], rel=1e-5, abs=1e-6)
+        np.testing.assert_array_equal(other_lists["items"], lists["items"])
 
 
 def test_from_python_a_trained_model_ranks_and_embeds_new_users(engine, options):

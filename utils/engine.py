@@ -66,6 +66,12 @@ class Trainer(Protocol):
 
     Built as ``build(options, n_items)`` from resolved options, with weights drawn from their seed
     (``utils.randomness.draw_weights``).
+
+    :meth:`evaluate`, :meth:`rank`, :meth:`scores` and :meth:`embed` are asked about users by their clicks
+    ``(users, items)`` in any form that ``utils.batches.binary_clicks`` takes: any SciPy format or a dense array, a
+    positive number for a click. They raise its ``ValueError`` (columns that are not the model's items, negative
+    values, ...), and one for a ``k`` that is no whole number of at least 1. A user without clicks is one like any
+    other; no users give no rows.
     """
 
     def train_step(self, batch: Batch, beta: float, lr: float) -> Any:
@@ -73,11 +79,6 @@ class Trainer(Protocol):
 
     def read_losses(self, handle: Any) -> tuple[float, float]:
         """The (nll, kl) of a step, means over its users; waits until the step is done."""
-
-    # What the following four ask about are users by their clicks, ``(users, items)``, in any form that
-    # ``utils.batches.binary_clicks`` takes: any SciPy format or a dense array, a positive number for a click. They
-    # raise its ``ValueError`` (another number of columns than the model has items, a negative value, ...), and one
-    # when k is no whole number of at least 1. A user without clicks is one like any other; no users give no rows.
 
     def evaluate(
         self, fold_in: ClickMatrix, k: int, epoch: int = 0, heed: Callable[[], None] = lambda: None
