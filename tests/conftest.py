@@ -21,7 +21,8 @@ from utils.options import RunOptions
 
 # The suite tries the same examples every time; new ones are for the long profile and for ``python -m benchmarks.soak``.
 settings.register_profile("suite", max_examples=40, deadline=None, print_blob=True, derandomize=True)
-settings.register_profile("long", max_examples=2000, deadline=None, print_blob=True)
+# Both say so outright: where CI is set, what is not said comes from Hypothesis' own profile for it.
+settings.register_profile("long", max_examples=2000, deadline=None, print_blob=True, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 # A script's shell starts what it puts in the background with SIGINT ignored, and children inherit that; the tests'
