@@ -14,8 +14,8 @@ from utils.system.interruption import Interruption
 def main(argv: Sequence[str] | None) -> int:
     """The command; returns the exit code."""
     with Interruption():  # loading the program takes a second, in which it may be interrupted too
-        from experiments.runs.run import door
-    return door("mxnet", argv)
+        from experiments.runs.run import main as run_main
+    return run_main("mxnet", argv)
 
 
 if __name__ == "__main__":

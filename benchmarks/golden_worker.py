@@ -7,15 +7,15 @@ import signal
 import sys
 
 from benchmarks.children import report
-from experiments.runs.run import door
+from experiments.runs.run import main as run_main
 from utils.engine import load_engine
 
 
 def main() -> int:
     """The worker; reports the exit code that the run's own command would have had (``code``)."""
     engine, step, *argv = sys.argv[1:]
-    trainer = load_engine(engine).Trainer
-    train_step, steps = trainer.train_step, []
+    learner = load_engine(engine).StepLearner
+    train_step, steps = learner.train_step, []
 
     def interrupted(self, *given):
         steps.append(1)
@@ -23,8 +23,8 @@ def main() -> int:
             os.kill(os.getpid(), signal.SIGINT)
         return train_step(self, *given)
 
-    trainer.train_step = interrupted
-    report(code=door(engine, argv))
+    learner.train_step = interrupted
+    report(code=run_main(engine, argv))
     return 0
 
 

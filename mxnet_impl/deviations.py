@@ -13,15 +13,16 @@ from scipy.sparse import csr_matrix
 
 from mxnet_impl.clicks import Clicks, SparseRows, to_device
 from mxnet_impl.layers import Linear, Tower
+from mxnet_impl.learner import StepLearner
 from mxnet_impl.losses import kl_divergence
 from mxnet_impl.models import network_class
 from mxnet_impl.models.mult_vae import MultVAE
 from mxnet_impl.optimizers import BETA2, EPSILON, SGD, Adam, build_optimizer
 from mxnet_impl.runtime import mx
-from mxnet_impl.trainer import Trainer
 from utils.batches import Batch, ClickMatrix, binary_clicks, evaluation_batches
-from utils.deviant_draws import draw_stock_weights, with_evaluation_noise, with_tanh
-from utils.options import RunOptions
+from utils.deviant_draws import draw_stock_weights, with_tanh
+from utils.models.base import Statistics
+from utils.options import RunOptions, TrainingOptions
 
 ZERO_BIASES = True  # stock_init: the study's MXNet code left biases at Gluon's default
 
@@ -92,15 +93,17 @@ class DeviantOptimizer:
         self.inner.load_state(state)
 
 
-class DeviantTrainer(Trainer):
-    """A trainer under ``deviations``; ``rank``, ``scores`` and ``embed`` stay at ``z = mu``."""
+class DeviantLearner(StepLearner):
+    """A learner under ``deviations``; ``rank``, ``scores`` and ``embed`` stay at ``z = mu``."""
 
-    def __init__(self, options: RunOptions, n_items: int, deviations: frozenset[str]) -> None:
-        self.options, self.deviations = options, deviations
-        super().__init__(options, n_items)
+    def __init__(
+        self, options: RunOptions, n_items: int, statistics: Statistics | None, deviations: frozenset[str]
+    ) -> None:
+        self.deviations = deviations
+        super().__init__(options, n_items, statistics)
         if isinstance(self.network, BakedVAE):  # baked in training, though a resumed run may begin with an evaluation
             one_user = evaluation_batches(csr_matrix(np.ones((1, n_items), np.float32)), 1)
-            (batch,) = with_evaluation_noise(one_user, options, epoch=0)
+            (batch,) = self.model.with_evaluation_noise(one_user, options.training.seed, epoch=0)
             clicks = to_device(batch, self.device, self.dtype)
             with mx.autograd.record():
                 self.network(clicks.matrix, *clicks.noise)
@@ -114,34 +117,34 @@ class DeviantTrainer(Trainer):
             network = type(network.__name__, (network,), {"tower": TanhTower})
         return network
 
-    def draw_weights(self, shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
+    def initial_weights(self, statistics: Statistics | None) -> dict[str, np.ndarray]:
         """The initial weights, with this framework's biases under ``stock_init``."""
         if "stock_init" in self.deviations:
-            return draw_stock_weights(shapes, seed, ZERO_BIASES)
-        return Trainer.draw_weights(shapes, seed)
+            return draw_stock_weights(self.shapes(), self.options.training.seed, ZERO_BIASES)
+        return super().initial_weights(statistics)
 
-    def build_optimizer(self, parameters: Mapping[str, Parameter], options: RunOptions) -> DeviantOptimizer:
+    def build_optimizer(self, parameters: Mapping[str, Parameter], options: TrainingOptions) -> DeviantOptimizer:
         """The optimiser that ``options`` name, decaying as ``coupled_decay`` says."""
         if "coupled_decay" in self.deviations:
             options = dataclasses.replace(options, decay="l2")
         return DeviantOptimizer(build_optimizer(parameters, options), "stock_epsilon" in self.deviations)
 
-    def train_step(self, batch: Batch, beta: float, lr: float) -> mx.nd.NDArray:
-        """One update; a handle for :meth:`read_losses`."""
+    def train_step(self, batch: Batch, knobs: Mapping[str, float]) -> mx.nd.NDArray:
+        """One update; a handle for :meth:`read_terms`."""
         if "tanh_everywhere" in self.deviations:
             batch = with_tanh(batch)
         if "double_rescale" in self.deviations:
             self.optimizer.rescale = 1.0 / batch.n_users
-        return super().train_step(batch, beta, lr)
+        return super().train_step(batch, knobs)
 
-    def _outputs(self, clicks: Clicks) -> tuple[mx.nd.NDArray, mx.nd.NDArray]:
+    def _outputs(self, clicks: Clicks) -> tuple[mx.nd.NDArray, ...]:
         network = self.network if clicks.noise else self.noiseless
         return network(clicks.matrix, *clicks.noise)
 
     def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
-        batches = evaluation_batches(binary_clicks(fold_in, self.n_items), self.eval_batch_size)
+        batches = evaluation_batches(binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size)
         if "baked_sampling" in self.deviations and epoch is not None:
-            batches = with_evaluation_noise(batches, self.options, epoch)
+            batches = self.model.with_evaluation_noise(batches, self.options.training.seed, epoch)
         for batch in batches:
             if "tanh_everywhere" in self.deviations:
                 batch = with_tanh(batch)

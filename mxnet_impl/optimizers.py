@@ -13,7 +13,7 @@ import numpy as np
 from mxnet.gluon import Parameter
 
 from mxnet_impl.runtime import mx
-from utils.options import RunOptions
+from utils.options import TrainingOptions
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015
 # mx.nd.adam_update takes its betas as float32. 1 - 0.999 is then 1.3e-5 off, and so would every step be, unless the
@@ -28,7 +28,7 @@ class Adam:
     corrections in the step size, is the paper's update.
     """
 
-    def __init__(self, parameters: Mapping[str, Parameter], options: RunOptions) -> None:
+    def __init__(self, parameters: Mapping[str, Parameter], options: TrainingOptions) -> None:
         self.parameters = dict(parameters)
         self.options = options
         self.t = 0
@@ -68,7 +68,7 @@ class Adam:
 class SGD:
     """Stochastic gradient descent without momentum."""
 
-    def __init__(self, parameters: Mapping[str, Parameter], options: RunOptions) -> None:
+    def __init__(self, parameters: Mapping[str, Parameter], options: TrainingOptions) -> None:
         self.parameters = dict(parameters)
         self.options = options
 
@@ -88,17 +88,17 @@ class SGD:
         """Take what :meth:`state` gave."""
 
 
-def build_optimizer(parameters: Mapping[str, Parameter], options: RunOptions) -> Adam | SGD:
+def build_optimizer(parameters: Mapping[str, Parameter], options: TrainingOptions) -> Adam | SGD:
     """The optimiser that ``options`` name, over parameters by canonical name."""
     return {"adam": Adam, "sgd": SGD}[options.optimizer](parameters, options)
 
 
-def _shrink(weight: mx.nd.NDArray, options: RunOptions, lr: float) -> None:
+def _shrink(weight: mx.nd.NDArray, options: TrainingOptions, lr: float) -> None:
     """The decoupled decay, beside the step."""
     if options.decay == "decoupled" and options.weight_decay and weight.ndim == 2:
         weight *= 1.0 - lr * options.weight_decay
 
 
-def _penalty(weight: mx.nd.NDArray, options: RunOptions) -> float:
+def _penalty(weight: mx.nd.NDArray, options: TrainingOptions) -> float:
     """lambda of the L2 penalty, in the gradient."""
     return options.weight_decay if options.decay == "l2" and weight.ndim == 2 else 0.0

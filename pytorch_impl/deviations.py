@@ -10,14 +10,15 @@ import numpy as np
 
 from pytorch_impl.clicks import Clicks, to_device
 from pytorch_impl.layers import Linear, Tower
+from pytorch_impl.learner import StepLearner
 from pytorch_impl.models import network_class
 from pytorch_impl.models.mult_vae import MultVAE
 from pytorch_impl.optimizers import BETA2, EPSILON, SGD, Adam, build_optimizer
 from pytorch_impl.runtime import torch
-from pytorch_impl.trainer import Trainer
 from utils.batches import Batch, ClickMatrix, binary_clicks, evaluation_batches
-from utils.deviant_draws import draw_stock_weights, with_evaluation_noise, with_tanh
-from utils.options import RunOptions
+from utils.deviant_draws import draw_stock_weights, with_tanh
+from utils.models.base import Statistics
+from utils.options import RunOptions, TrainingOptions
 
 ZERO_BIASES = False  # stock_init: the study's PyTorch code drew biases from N(0, 0.001), not truncated
 
@@ -74,12 +75,14 @@ class DeviantOptimizer:
         self.inner.load_state(state)
 
 
-class DeviantTrainer(Trainer):
-    """A trainer under ``deviations``; ``rank``, ``scores`` and ``embed`` stay at ``z = mu``."""
+class DeviantLearner(StepLearner):
+    """A learner under ``deviations``; ``rank``, ``scores`` and ``embed`` stay at ``z = mu``."""
 
-    def __init__(self, options: RunOptions, n_items: int, deviations: frozenset[str]) -> None:
-        self.options, self.deviations = options, deviations
-        super().__init__(options, n_items)
+    def __init__(
+        self, options: RunOptions, n_items: int, statistics: Statistics | None, deviations: frozenset[str]
+    ) -> None:
+        self.deviations = deviations
+        super().__init__(options, n_items, statistics)
 
     def network_class(self, model: str) -> type:
         """The network with the parts that the deviations replace."""
@@ -90,33 +93,35 @@ class DeviantTrainer(Trainer):
             network = type(network.__name__, (network,), {"tower": TanhTower})
         return network
 
-    def draw_weights(self, shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
+    def initial_weights(self, statistics: Statistics | None) -> dict[str, np.ndarray]:
         """The initial weights, with this framework's biases under ``stock_init``."""
         if "stock_init" in self.deviations:
-            return draw_stock_weights(shapes, seed, ZERO_BIASES)
-        return Trainer.draw_weights(shapes, seed)
+            return draw_stock_weights(self.shapes(), self.options.training.seed, ZERO_BIASES)
+        return super().initial_weights(statistics)
 
-    def build_optimizer(self, parameters: Mapping[str, torch.nn.Parameter], options: RunOptions) -> DeviantOptimizer:
+    def build_optimizer(
+        self, parameters: Mapping[str, torch.nn.Parameter], options: TrainingOptions
+    ) -> DeviantOptimizer:
         """The optimiser that ``options`` name, decaying as ``coupled_decay`` says."""
         if "coupled_decay" in self.deviations:
             options = dataclasses.replace(options, decay="l2")
         return DeviantOptimizer(build_optimizer(parameters, options), "stock_epsilon" in self.deviations)
 
-    def train_step(self, batch: Batch, beta: float, lr: float) -> torch.Tensor:
-        """One update; a handle for :meth:`read_losses`."""
+    def train_step(self, batch: Batch, knobs: Mapping[str, float]) -> torch.Tensor:
+        """One update; a handle for :meth:`read_terms`."""
         if "tanh_everywhere" in self.deviations:
             batch = with_tanh(batch)
         if "double_rescale" in self.deviations:
             self.optimizer.rescale = 1.0 / batch.n_users
-        return super().train_step(batch, beta, lr)
+        return super().train_step(batch, knobs)
 
-    def _outputs(self, clicks: Clicks) -> tuple[torch.Tensor, torch.Tensor]:
+    def _outputs(self, clicks: Clicks) -> tuple[torch.Tensor, ...]:
         return self.network(clicks.matrix, *clicks.noise)
 
     def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
-        batches = evaluation_batches(binary_clicks(fold_in, self.n_items), self.eval_batch_size)
+        batches = evaluation_batches(binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size)
         if "baked_sampling" in self.deviations and epoch is not None:
-            batches = with_evaluation_noise(batches, self.options, epoch)
+            batches = self.model.with_evaluation_noise(batches, self.options.training.seed, epoch)
         for batch in batches:
             if "tanh_everywhere" in self.deviations:
                 batch = with_tanh(batch)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pytorch_impl.runtime import torch
-from utils.options import RunOptions
+from utils.options import TrainingOptions
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015
 
@@ -19,7 +19,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015
 class Adam:
     """Adam (Kingma & Ba 2015, Algorithm 1): epsilon stands beside the bias-corrected ``sqrt(v)``."""
 
-    def __init__(self, parameters: Mapping[str, torch.nn.Parameter], options: RunOptions) -> None:
+    def __init__(self, parameters: Mapping[str, torch.nn.Parameter], options: TrainingOptions) -> None:
         self.parameters = dict(parameters)
         kind = torch.optim.AdamW if options.decay == "decoupled" else torch.optim.Adam
         groups = _decay_groups(self.parameters, options)
@@ -55,7 +55,7 @@ class Adam:
 class SGD:
     """Stochastic gradient descent without momentum."""
 
-    def __init__(self, parameters: Mapping[str, torch.nn.Parameter], options: RunOptions) -> None:
+    def __init__(self, parameters: Mapping[str, torch.nn.Parameter], options: TrainingOptions) -> None:
         self.parameters = dict(parameters)
         self.decoupled = options.weight_decay if options.decay == "decoupled" else 0.0
         groups = _decay_groups(self.parameters, options)
@@ -80,12 +80,12 @@ class SGD:
         """Take what :meth:`state` gave."""
 
 
-def build_optimizer(parameters: Mapping[str, torch.nn.Parameter], options: RunOptions) -> Adam | SGD:
+def build_optimizer(parameters: Mapping[str, torch.nn.Parameter], options: TrainingOptions) -> Adam | SGD:
     """The optimiser that ``options`` name, over parameters by canonical name."""
     return {"adam": Adam, "sgd": SGD}[options.optimizer](parameters, options)
 
 
-def _decay_groups(parameters: Mapping[str, torch.nn.Parameter], options: RunOptions) -> list[dict]:
+def _decay_groups(parameters: Mapping[str, torch.nn.Parameter], options: TrainingOptions) -> list[dict]:
     matrices = [parameter for parameter in parameters.values() if parameter.ndim == 2]
     vectors = [parameter for parameter in parameters.values() if parameter.ndim != 2]
     return [{"params": matrices, "weight_decay": options.weight_decay}, {"params": vectors, "weight_decay": 0.0}]

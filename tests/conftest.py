@@ -57,7 +57,7 @@ def both():
 @contextlib.contextmanager
 def interrupted_at(package, step):
     """Ctrl-C at the ``step``-th training step in the block; yields the steps begun, a list that grows."""
-    steps, train_step = [], package.Trainer.train_step
+    steps, train_step = [], package.StepLearner.train_step
 
     def interrupted(self, *arguments):
         steps.append(1)
@@ -66,7 +66,7 @@ def interrupted_at(package, step):
         return train_step(self, *arguments)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(package.Trainer, "train_step", interrupted)
+        patched.setattr(package.StepLearner, "train_step", interrupted)
         yield steps
 
 

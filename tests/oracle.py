@@ -73,11 +73,11 @@ def oracle_pass(options, weights, batch, beta):
     def masks(rates):
         return [next(noise) if p > 0 and batch.noise else None for p in rates]
 
-    masks_enc = [None, *masks(options.dropout_enc[1:])]
-    eps = next(noise) if options.model == "vae" and batch.noise else None
-    masks_dec = masks(options.dropout_dec)
+    masks_enc = [None, *masks(options.model.dropout_enc[1:])]
+    eps = next(noise) if options.model.name == "vae" and batch.noise else None
+    masks_dec = masks(options.model.dropout_dec)
     assert next(noise, None) is None, "the batch carries noise that the model has no place for"
-    return forward_backward(options.model, weights, clicks, dense, beta, masks_enc, masks_dec, eps)
+    return forward_backward(options.model.name, weights, clicks, dense, beta, masks_enc, masks_dec, eps)
 
 
 def _tower_forward(W, tower, n, x, masks):

@@ -9,7 +9,6 @@ import numpy as np
 
 from utils.engine import ENGINES
 from utils.metrics.ranking import METRICS, mean_and_error
-from utils.models import MODELS
 from utils.options import RunOptions
 from utils.system.files import write_json
 
@@ -36,20 +35,20 @@ def write_run(
     run_id = given.run_id(engine, fingerprint)
     folder = Path(results_dir) / "runs" / run_id
     folder.mkdir(parents=True)
-    users = per_user_values(seed=given.seed) if per_user is None else per_user
-    beta = given.anneal_cap if MODELS[given.model].annealed else None
+    users = per_user_values(seed=given.training.seed) if per_user is None else per_user
+    beta = given.model.anneal_cap if "beta" in given.model.knobs else None
     means = {name: mean_and_error(users[name].astype(np.float64)) for name in (*METRICS, "nll", "kl")}
     test = {name: mean for name, (mean, _) in means.items()}
     test["loss"] = test["nll"] + (beta or 0.0) * test["kl"]
     metrics = {
-        "run_id": run_id, "engine": engine, "dl_frame": ENGINES[engine].dl_frame, "dataset": given.dataset,
+        "run_id": run_id, "engine": engine, "dl_frame": ENGINES[engine].dl_frame, "dataset": given.data.dataset,
         "data": fingerprint, "status": "finished", "n_parameters": 1000, "best_epoch": best_epoch, "epochs": epochs,
         "updates": 70, "beta": beta, "validation": {name: value / 2 for name, value in test.items()}, "test": test,
         "test_se": {name: error for name, (_, error) in means.items() if name in METRICS},
         "test_users": len(users["user"]),
     }  # fmt: skip
     np.savez(folder / "per_user.npz", **users)
-    write_json(folder / "options.json", given.as_record() | {"engine": engine})
+    write_json(folder / "options.json", given.flat() | {"engine": engine})
     write_json(folder / "run.json", _run_record(engine, epoch_seconds))
     write_json(folder / "metrics.json", metrics)
     return folder

@@ -1,12 +1,11 @@
 """What an epoch feeds the engines: every user once, L2-normalised, dropped out on the input only where asked."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from conftest import random_clicks
-from utils.batches import evaluation_batches, plain_batch, steps_per_epoch, training_batches
+from experiments.tasks.clicks import steps_per_epoch, training_batches
+from utils.batches import evaluation_batches, plain_batch
 from utils.options import RunOptions
 
 OPTIONS = RunOptions(p_dims=(3, 5), batch_size=40).resolved()
@@ -30,7 +29,7 @@ def test_an_epoch_visits_every_user_once_in_another_order_each_time():
     for epoch in (1, 2):
         batches = list(training_batches(clicks, OPTIONS, epoch))
         assert [batch.n_users for batch in batches] == [40, 40, 21]
-        assert len(batches) == steps_per_epoch(101, 40)
+        assert len(batches) == steps_per_epoch(101, OPTIONS)
         rows = [tuple(row.nonzero()[0]) for batch in batches for row in clicks_of(batch)]
         orders.append(rows)
     original = sorted(tuple(row.indices) for row in clicks)
@@ -57,7 +56,7 @@ def test_input_dropout_zeroes_half_and_doubles_the_rest():
 @pytest.mark.parametrize("dropped", [0.0, 0.5, 0.9])
 def test_the_networks_input_is_every_value_but_the_zeros(dropped):
     clicks = random_clicks(40, 60, 0.1)
-    batch = next(training_batches(clicks, dataclasses.replace(OPTIONS, dropout_enc=(dropped, 0.0)), 1))
+    batch = next(training_batches(clicks, OPTIONS.replace(dropout_enc=(dropped, 0.0)), 1))
     matrix = batch.network_input
     np.testing.assert_array_equal(matrix.toarray(), dense(batch))
     assert matrix.nnz == (batch.values != 0).sum() <= len(batch.values) == clicks.nnz
@@ -74,7 +73,7 @@ def test_noise_is_what_the_model_asks_for_and_evaluation_has_none():
         (40, 3),
         (40, 5),
     ]
-    dae = dataclasses.replace(OPTIONS, model="dae")
+    dae = OPTIONS.replace(model="dae")
     assert next(training_batches(clicks, dae, 1)).noise == ()
     assert all(batch.noise == () for batch in evaluation_batches(clicks, 7))
 

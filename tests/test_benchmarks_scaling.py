@@ -41,7 +41,10 @@ def test_the_stages_are_the_step(package, engine, model):
         losses = staged.apart(users, step, clock)
         assert tuple(clock.seconds) == STAGES
         batch = with_noise(plain_batch(clicks[users]), options, 1, step)
-        assert losses == pytest.approx(whole.read_losses(whole.train_step(batch, BETA, options.lr)), rel=1e-6)
+        assert losses == pytest.approx(
+            tuple(whole.read_terms(whole.train_step(batch, {"beta": BETA, "lr": options.training.lr})).values()),
+            rel=1e-6,
+        )
     for name, weight in staged.trainer.weights().items():
         np.testing.assert_allclose(weight, whole.weights()[name], rtol=1e-5, atol=1e-7)
 

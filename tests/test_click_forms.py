@@ -87,7 +87,7 @@ def test_every_form_gives_what_the_plain_binary_matrix_gives(trainers, random, c
         np.testing.assert_array_equal((ranked >= 0).sum(axis=1), np.minimum(k, N_ITEMS - clicks.sum(axis=1)))
         np.testing.assert_array_equal(trainer.scores(matrix), trainer.scores(plain))
         np.testing.assert_array_equal(trainer.embed(matrix), trainer.embed(plain))
-        np.testing.assert_array_equal(trainer.evaluate(matrix, k).nll, trainer.evaluate(plain, k).nll)
+        np.testing.assert_array_equal(trainer.evaluate(matrix, k).terms["nll"], trainer.evaluate(plain, k).terms["nll"])
     np.testing.assert_equal(contents(matrix), before)
 
 
@@ -101,7 +101,11 @@ def test_no_users_give_no_rows(package, form):
     assert (ranked.shape, ranked.dtype) == ((0, 4), np.int32)
     assert (trainer.scores(nobody).shape, trainer.scores(nobody).dtype) == ((0, N_ITEMS), np.float64)
     assert (trainer.embed(nobody).shape, trainer.embed(nobody).dtype) == ((0, 3), np.float64)
-    assert (evaluation.ranked.shape, evaluation.nll.shape, evaluation.kl.shape) == ((0, 4), (0,), (0,))
+    assert (evaluation.ranked.shape, evaluation.terms["nll"].shape, evaluation.terms["kl"].shape) == (
+        (0, 4),
+        (0,),
+        (0,),
+    )
     one = np.zeros((1, N_ITEMS))
     assert trainer.scores(one).dtype == trainer.embed(one).dtype == np.float64
 

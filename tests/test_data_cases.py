@@ -20,7 +20,7 @@ from scipy import sparse
 from data_prep import DataOptions, find_prepared, prepare
 from data_prep.__main__ import main
 from data_tables import read, rows_of
-from experiments.runs.run import door
+from experiments.runs.run import main as run_main
 from utils.system.errors import EXIT_BAD_INPUT, UserError, guarded
 
 IN_TMP = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
@@ -468,6 +468,6 @@ def test_a_run_says_which_preparation_it_trains_on(engine, tmp_path, capsys):
     words += ["--p_dims", "2,4", "--n_epochs", "1"]
     for name in "ABAB":
         prepared = prepare(DataOptions("mine"), tmp_path / f"{name}.csv", tmp_path / "data", say=lambda line: None)
-        assert door(engine, words) == 0
+        assert run_main(engine, words) == 0
         said = capsys.readouterr()
         assert f"preparation {prepared.fingerprint} of {name}.csv" in said.out + said.err

@@ -1,6 +1,5 @@
 """The deviations of the 2020 study: each against a hand-computed case or a NumPy oracle, in both engines."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -13,17 +12,18 @@ from experiments.parity.command import BOUNDS
 from experiments.parity.lockstep import apart
 from experiments.runs import run as runs
 from experiments.runs.deviations import DeviantTraining, FallingPlateau
-from experiments.runs.evaluation import test as judged
+from experiments.runs.evaluation import judge_best
 from experiments.runs.folder import RunFolder
+from experiments.tasks import task_of
+from experiments.tasks.clicks import training_batches
 from oracle import oracle_pass
-from utils.batches import Batch, plain_batch, training_batches
-from utils.deviant_draws import with_evaluation_noise
+from utils.batches import Batch, plain_batch
 from utils.deviations import DEVIATIONS, PROFILES, deviations_of
 from utils.engine import Evaluation, engine_obstacle, load_engine
 from utils.options import RunOptions
+from utils.options.command import parsed_run
 from utils.randomness import draw_weights
 from utils.results import load
-from utils.system.command_line import as_argv, parsed, parser_for
 from utils.system.errors import UserError, guarded
 
 N_ITEMS = 60
@@ -42,7 +42,7 @@ def trained(package, options, n_epochs=1, n_users=120):
     clicks, trainer = random_clicks(n_users, N_ITEMS, 0.1), package.build(options, N_ITEMS)
     for epoch in range(1, n_epochs + 1):
         for batch in training_batches(clicks, options, epoch):
-            trainer.train_step(batch, 0.2, 0.01)
+            trainer.train_step(batch, {"beta": 0.2, "lr": 0.01})
     return trainer, clicks
 
 
@@ -52,17 +52,17 @@ def trained(package, options, n_epochs=1, n_users=120):
 def test_the_profiles_are_those_of_the_published_code():
     at_2020 = RunOptions(profile="recotour2020")
     shared = {"tanh_everywhere", "plateau_min", "batch_mean_loss", "stock_init", "stale_best"}
-    assert deviations_of(at_2020, "pytorch") == shared
-    assert deviations_of(at_2020, "mxnet") == set(DEVIATIONS), "MXNet had them all"
-    assert not deviations_of(RunOptions(), "mxnet") | deviations_of(RunOptions(), "pytorch")
+    assert deviations_of(at_2020.model, "pytorch") == shared
+    assert deviations_of(at_2020.model, "mxnet") == set(DEVIATIONS), "MXNet had them all"
+    assert not deviations_of(RunOptions().model, "mxnet") | deviations_of(RunOptions().model, "pytorch")
 
 
 def test_names_add_to_the_profile_and_no_names_take_from_it():
     options = RunOptions(profile="recotour2020", deviations=("no_tanh_everywhere", "coupled_decay"))
-    assert deviations_of(options, "pytorch") == {
+    assert deviations_of(options.model, "pytorch") == {
         "plateau_min", "batch_mean_loss", "stock_init", "stale_best", "coupled_decay"
     }  # fmt: skip
-    assert deviations_of(RunOptions(deviations=("no_stock_init",)), "mxnet") == set()
+    assert deviations_of(RunOptions(deviations=("no_stock_init",)).model, "mxnet") == set()
 
 
 def test_runs_of_before_keep_their_names_and_the_order_of_names_is_no_matter():
@@ -89,7 +89,7 @@ def test_runs_of_before_keep_their_names_and_the_order_of_names_is_no_matter():
     ],
 )  # fmt: skip
 def test_a_wrong_name_is_one_line(engine, options, capsys, argv, expected):
-    assert runs.door(engine, ["--dataset", "tastes", "--data_dir", options.data_dir, *argv]) == 2
+    assert runs.main(engine, ["--dataset", "tastes", "--data_dir", options.data.data_dir, *argv]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert expected in line
 
@@ -101,7 +101,7 @@ def test_from_python_too():
 
 def test_the_command_line_gives_them_back():
     options = RunOptions(profile="recotour2020", deviations=("no_stock_init", "coupled_decay"))
-    assert parsed(RunOptions, parser_for(RunOptions, "x", "x"), as_argv(options)) == options
+    assert parsed_run(options.as_argv(), "x") == options
 
 
 # baked_sampling
@@ -117,11 +117,14 @@ def test_a_hybridised_block_that_reads_the_mode_once_keeps_sampling():
     from mxnet_impl.runtime import mx
 
     options, clicks = options_of(), random_clicks(8, N_ITEMS, 0.1)
-    drawn = [next(with_evaluation_noise([plain_batch(clicks)], options, epoch)) for epoch in (1, 2)]
+    drawn = [
+        next(options.model.with_evaluation_noise([plain_batch(clicks)], options.training.seed, epoch))
+        for epoch in (1, 2)
+    ]
     one, other = (to_device(batch, mx.cpu(), "float32") for batch in drawn)
     apart_by = {}
     for hybridised in (True, False):
-        network = BakedVAE(options, N_ITEMS)
+        network = BakedVAE(options.model, N_ITEMS)
         network.initialize(mx.init.Normal(0.3))
         if hybridised:
             network.hybridize()
@@ -138,13 +141,13 @@ def test_baked_sampling_evaluates_at_a_sampled_code(package):
     options = options_of("baked_sampling", **DEEP)
     trainer, clicks = trained(package, options)
     first, again, other = (trainer.evaluate(clicks, 10, epoch) for epoch in (1, 1, 2))
-    assert np.array_equal(first.nll, again.nll), "the epoch names the noise"
+    assert np.array_equal(first.terms["nll"], again.terms["nll"]), "the epoch names the noise"
     assert np.array_equal(first.ranked, again.ranked)
-    assert (first.nll != other.nll).all()
-    assert np.array_equal(first.kl, other.kl)
-    (batch,) = with_evaluation_noise([plain_batch(clicks)], options, epoch=1)
+    assert (first.terms["nll"] != other.terms["nll"]).all()
+    assert np.array_equal(first.terms["kl"], other.terms["kl"])
+    (batch,) = options.model.with_evaluation_noise([plain_batch(clicks)], options.training.seed, epoch=1)
     wanted = oracle_pass(options, trainer.weights(), batch, beta=0.2)
-    np.testing.assert_allclose(first.nll, wanted.nll_of_users, rtol=1e-6)
+    np.testing.assert_allclose(first.terms["nll"], wanted.nll_of_users, rtol=1e-6)
     plain = oracle_pass(options, trainer.weights(), plain_batch(clicks), beta=0.2)
     np.testing.assert_allclose(trainer.scores(clicks), plain.logits, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(trainer.embed(clicks), plain.code, rtol=1e-5, atol=1e-6)
@@ -153,21 +156,21 @@ def test_baked_sampling_evaluates_at_a_sampled_code(package):
 def test_baked_sampling_does_not_depend_on_the_evaluation_batch_size(package):
     options = options_of("baked_sampling")
     whole, clicks = trained(package, options)
-    small, _ = trained(package, dataclasses.replace(options, eval_batch_size=7))
+    small, _ = trained(package, options.replace(eval_batch_size=7))
     one, other = whole.evaluate(clicks, 10, 3), small.evaluate(clicks, 10, 3)
-    np.testing.assert_allclose(one.nll, other.nll, rtol=1e-9)
+    np.testing.assert_allclose(one.terms["nll"], other.terms["nll"], rtol=1e-9)
     assert np.array_equal(one.ranked, other.ranked)
 
 
 def test_before_any_training_it_samples_too(package):
     """A run resumed after its last epoch begins with the test."""
     trainer, clicks = package.build(options_of("baked_sampling"), N_ITEMS), random_clicks(20, N_ITEMS, 0.1)
-    assert (trainer.evaluate(clicks, 10, 1).nll != trainer.evaluate(clicks, 10, 2).nll).all()
+    assert (trainer.evaluate(clicks, 10, 1).terms["nll"] != trainer.evaluate(clicks, 10, 2).terms["nll"]).all()
 
 
 def test_a_dae_has_nothing_to_sample(package):
     trainer, clicks = trained(package, options_of("baked_sampling", model="dae"))
-    assert np.array_equal(trainer.evaluate(clicks, 10, 1).nll, trainer.evaluate(clicks, 10, 2).nll)
+    assert np.array_equal(trainer.evaluate(clicks, 10, 1).terms["nll"], trainer.evaluate(clicks, 10, 2).terms["nll"])
 
 
 def test_equal_noise_gives_equal_rankings_in_both_engines(both):
@@ -177,7 +180,7 @@ def test_equal_noise_gives_equal_rankings_in_both_engines(both):
     trainers["mxnet"].load_weights(trainers["pytorch"].weights())
     one, other = (trainer.evaluate(clicks, 10, 4) for trainer in trainers.values())
     assert np.array_equal(one.ranked, other.ranked)
-    np.testing.assert_allclose(one.nll, other.nll, rtol=1e-9)
+    np.testing.assert_allclose(one.terms["nll"], other.terms["nll"], rtol=1e-9)
 
 
 # tanh_everywhere
@@ -198,14 +201,14 @@ def study_forward(options, weights, batch: Batch):
             x = np.tanh(x) if i < len(rates) - 1 else x
         return x
 
-    code, kl = tower("encoder", x, options.dropout_enc, drop_first=False), np.zeros(batch.n_users)
-    if options.model == "vae":
+    code, kl = tower("encoder", x, options.model.dropout_enc, drop_first=False), np.zeros(batch.n_users)
+    if options.model.name == "vae":
         mu, logvar = np.split(code, 2, axis=1)
         code = mu + np.exp(logvar / 2) * next(noise) if batch.noise else mu
         kl = -0.5 * (1 + logvar - mu**2 - np.exp(logvar)).sum(1)
     else:
         code = np.tanh(code)
-    logits = tower("decoder", code, options.dropout_dec, drop_first=True)
+    logits = tower("decoder", code, options.model.dropout_dec, drop_first=True)
     log_pi = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     return -(clicks * log_pi).sum() / batch.n_users, kl.mean(), logits
 
@@ -223,7 +226,7 @@ def test_tanh_everywhere_is_the_studys_loop(package, model, shape):
     assert apart(oracle_pass(options, weights, plain_batch(clicks), 0.2).logits, logits) > 0.05, "it makes a difference"
 
     batch = next(training_batches(clicks, options, epoch=1))
-    nll, kl = trainer.read_losses(trainer.train_step(batch, 0.2, 1e-12))
+    nll, kl = trainer.read_terms(trainer.train_step(batch, {"beta": 0.2, "lr": 1e-12})).values()
     assert (nll, kl) == pytest.approx(study_forward(options, weights, batch)[:2], rel=1e-9, abs=1e-12)
     gradients, h = trainer.gradients(), 1e-7  # the slope along the gradient is its squared norm
     slopes = []
@@ -270,7 +273,7 @@ def test_updates_are_the_studys(package, deviations):
     for epoch in (1, 2):
         for batch in training_batches(clicks, options, epoch):  # 50, 50 and 20 users
             t += 1
-            trainer.train_step(batch, 0.2, 0.01)
+            trainer.train_step(batch, {"beta": 0.2, "lr": 0.01})
             users = batch.n_users if "double_rescale" in deviations else 1
             gradients = oracle_pass(options, weights, batch, 0.2).gradients
             study_adam(
@@ -297,7 +300,7 @@ def test_the_first_step_is_as_large_as_its_epsilon_says(package, deviations):
     trainer = package.build(options, N_ITEMS)
     before, (batch,) = trainer.weights(), training_batches(clicks, options, 1)
     gradients = oracle_pass(options, before, batch, 1e-5).gradients
-    trainer.train_step(batch, 1e-5, 0.01)
+    trainer.train_step(batch, {"beta": 1e-5, "lr": 0.01})
     epsilon = 1e-8 / np.sqrt(0.001) if "stock_epsilon" in deviations else 1e-8
     seen = 0
     for name, array in trainer.weights().items():
@@ -313,7 +316,7 @@ def test_plain_sgd_has_them_too(package, deviation):
     options = options_of(deviation, optimizer="sgd", weight_decay=0.05)
     trainer, clicks = package.build(options, N_ITEMS), random_clicks(50, N_ITEMS, 0.1)
     before, (batch,) = trainer.weights(), training_batches(clicks, options, 1)
-    trainer.train_step(batch, 0.2, 0.5)
+    trainer.train_step(batch, {"beta": 0.2, "lr": 0.5})
     for name, g in oracle_pass(options, before, batch, 0.2).gradients.items():
         w, lam = before[name].astype(np.float64), 0.05 if before[name].ndim == 2 else 0.0
         wanted = w - 0.5 * (g + lam * w) if deviation == "coupled_decay" else w - 0.5 * (g / 50 + lam * w)
@@ -354,17 +357,17 @@ class Scripted:
         self.item = held_out.indices[held_out.indptr[:-1]]
         self.places, self.steps, self.loaded = iter(places), 0, None
 
-    def train_step(self, batch, beta, lr):
+    def train_step(self, batch, knobs):
         self.steps += 1
 
-    def read_losses(self, handle):
-        return 1.0, 0.0
+    def read_terms(self, handle):
+        return {"nll": 1.0, "kl": 0.0}
 
     def evaluate(self, fold_in, k, epoch=0, heed=None):
         ranked = np.full((fold_in.shape[0], k), -1, dtype=np.int32)
         ranked[: len(self.item), next(self.places)] = self.item
         nll = np.arange(fold_in.shape[0], dtype=np.float64)
-        return Evaluation(ranked, nll, 2 * nll)
+        return Evaluation(ranked, {"nll": nll, "kl": 2 * nll})
 
     def weights(self):
         return {"steps": np.array([self.steps])}
@@ -378,13 +381,14 @@ class Scripted:
 
 def scripted(options, tmp_path, places, deviations, **more):
     """A training through evaluations that find the held-out item at ``places``; 240 users in batches of 60."""
-    options = dataclasses.replace(options, early_stop_patience=0, **more).resolved()
+    options = options.replace(early_stop_patience=0, **more).resolved()
     data = runs.data_of(options)
     trainer = Scripted(data.validation_held_out.binary(), places)
     with RunFolder(tmp_path / "run") as folder:
-        training = DeviantTraining(trainer, data, options, folder, frozenset(deviations))
-        training.run_to_the_end()
-        metrics, *_ = judged(training, data, options)
+        task = task_of(data, options)
+        training = DeviantTraining(trainer, task, options, folder, frozenset(deviations))
+        list(training.epochs())
+        metrics, *_ = judge_best(training, task, options)
     return training, metrics
 
 
@@ -409,7 +413,7 @@ def test_batch_mean_loss_by_hand(options, tmp_path):
     more = {"n_epochs": 5, "batch_size": 20, "anneal_cap": 0.4, "anneal_share": 1.0}
     places = [9, 0, 8, 7, 6, 5]
     training, metrics = scripted(options, tmp_path, places, {"batch_mean_loss"}, **more)
-    last = training.position.beta
+    last = training.position.knobs["beta"]
     assert (metrics["best_epoch"], metrics["beta"]) == (2, training.position.history[1]["beta"])
     assert last > 1.5 * metrics["beta"]
     assert metrics["test"]["nll"] == pytest.approx(17.0)
@@ -429,7 +433,7 @@ def test_stale_best_takes_epochs_it_never_evaluated(options, tmp_path, places, b
         where = tmp_path / f"{epoch}"
         training, metrics = scripted(options, where, [*places, 0], deviations, n_epochs=11, eval_every=3)
         assert metrics["best_epoch"] == epoch
-        assert metrics["updates"] == training.trainer.loaded == 4 * epoch, "and tested their weights"
+        assert metrics["updates"] == training.learner.loaded == 4 * epoch, "and tested their weights"
         evaluated = {row["epoch"]: row["val_n100"] for row in training.position.history}
         assert metrics["validation"]["n100"] == evaluated[clean_best]
 
@@ -448,13 +452,13 @@ def test_the_engines_agree_under_the_same_deviations(both, model, precision):
 
 
 def test_without_all_its_deviations_the_profile_is_the_papers_bit_for_bit(engine, options, tmp_path):
-    options = dataclasses.replace(
-        options, lr_scheduler=True, lr_patience=0, eval_every=2, weight_decay=0.01, early_stop_score_fn="loss"
+    options = options.replace(
+        lr_scheduler=True, lr_patience=0, eval_every=2, weight_decay=0.01, early_stop_score_fn="loss"
     )
     none = tuple(f"no_{name}" for name in DEVIATIONS)
     paper = runs.run(engine, options)
-    bare = runs.run(engine, dataclasses.replace(options, profile="recotour2020", deviations=none))
-    study = runs.run(engine, dataclasses.replace(options, profile="recotour2020"))
+    bare = runs.run(engine, options.replace(profile="recotour2020", deviations=none))
+    study = runs.run(engine, options.replace(profile="recotour2020"))
     as_before = {**metrics_of(paper), "run_id": ""}
     assert {**metrics_of(bare), "run_id": ""} == as_before
     assert (bare / "per_user.npz").read_bytes() == (paper / "per_user.npz").read_bytes()
@@ -462,8 +466,8 @@ def test_without_all_its_deviations_the_profile_is_the_papers_bit_for_bit(engine
 
 
 def test_a_run_says_what_was_in_force(engine, options):
-    options = dataclasses.replace(options, profile="recotour2020", deviations=("no_stock_init", "coupled_decay"))
-    folder = runs.run(engine, dataclasses.replace(options, n_epochs=1))
+    options = options.replace(profile="recotour2020", deviations=("no_stock_init", "coupled_decay"))
+    folder = runs.run(engine, options.replace(n_epochs=1))
     about = json.loads((folder / "run.json").read_text())
     assert about["deviations"] == sorted((PROFILES["recotour2020"][engine] | {"coupled_decay"}) - {"stock_init"})
     stored = json.loads((folder / "options.json").read_text())
@@ -476,10 +480,10 @@ def test_a_run_says_what_was_in_force(engine, options):
 
 @pytest.mark.parametrize("stop_at", [7, 18])
 def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(engine, package, options, tmp_path, stop_at):
-    options = dataclasses.replace(
-        options, profile="recotour2020", weight_decay=0.001, lr_scheduler=True, lr_patience=1, eval_every=2
+    options = options.replace(
+        profile="recotour2020", weight_decay=0.001, lr_scheduler=True, lr_patience=1, eval_every=2
     )
-    straight = runs.run(engine, dataclasses.replace(options, log_dir=str(tmp_path / "straight")))
+    straight = runs.run(engine, options.replace(log_dir=str(tmp_path / "straight")))
     with interrupted_at(package, stop_at), pytest.raises(KeyboardInterrupt):
         runs.run(engine, options)
     folder = runs.run(engine, options)

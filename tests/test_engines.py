@@ -8,8 +8,9 @@ from scipy.sparse import csr_matrix
 
 import oracle
 from conftest import random_clicks, two_tastes
+from experiments.tasks.clicks import steps_per_epoch, training_batches
 from oracle import oracle_pass
-from utils.batches import plain_batch, steps_per_epoch, training_batches, with_noise
+from utils.batches import plain_batch
 from utils.engine import ENGINES, engine_obstacle, load_engine
 from utils.metrics.ranking import find_hits, recall
 from utils.models import MODELS
@@ -38,7 +39,7 @@ def test_the_first_steps_losses_are_the_papers(package, model, shape):
     trainer = package.build(options, N_ITEMS)
     batch = next(training_batches(random_clicks(50, N_ITEMS, 0.1), options, epoch=1))
     wanted = oracle_pass(options, trainer.weights(), batch, beta=0.3)
-    nll, kl = trainer.read_losses(trainer.train_step(batch, 0.3, 0.001))
+    nll, kl = trainer.read_terms(trainer.train_step(batch, {"beta": 0.3, "lr": 0.001})).values()
     assert nll == pytest.approx(wanted.nll, rel=1e-6)
     assert kl == pytest.approx(wanted.kl, rel=1e-4, abs=1e-7)
 
@@ -55,7 +56,7 @@ def test_training_follows_the_oracle_step_by_step(package, model, optimizer, wei
     for epoch in (1, 2):
         for batch in training_batches(clicks, options, epoch):
             t += 1
-            trainer.train_step(batch, 0.2, lr)
+            trainer.train_step(batch, {"beta": 0.2, "lr": lr})
             gradients = oracle_pass(options, weights, batch, 0.2).gradients
             if optimizer == "adam":
                 oracle.adam(weights, gradients, state, lr, weight_decay, decay, t)
@@ -77,13 +78,13 @@ def test_evaluation_is_the_mean_code_and_has_no_noise_after_hybridised_training(
     clicks = random_clicks(120, N_ITEMS, 0.1)
     trainer = package.build(options, N_ITEMS)
     for batch in training_batches(clicks, options, 1):
-        trainer.train_step(batch, 1.0, 0.01)
+        trainer.train_step(batch, {"beta": 1.0, "lr": 0.01})
     first, second = trainer.evaluate(clicks, 10), trainer.evaluate(clicks, 10)
-    assert np.array_equal(first.nll, second.nll)
+    assert np.array_equal(first.terms["nll"], second.terms["nll"])
     assert np.array_equal(first.ranked, second.ranked)
     wanted = oracle_pass(options, trainer.weights(), plain_batch(clicks), beta=1.0)
-    np.testing.assert_allclose(first.nll, wanted.nll_of_users, rtol=1e-5)
-    np.testing.assert_allclose(first.kl, wanted.kl_of_users, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(first.terms["nll"], wanted.nll_of_users, rtol=1e-5)
+    np.testing.assert_allclose(first.terms["kl"], wanted.kl_of_users, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(trainer.embed(clicks), wanted.code, rtol=1e-4, atol=1e-6)
     scores = np.where(clicks.toarray() > 0, -np.inf, wanted.logits)
     best = np.take_along_axis(scores, first.ranked.astype(int), axis=1)
@@ -98,7 +99,7 @@ def test_a_known_right_answer(package, model):
     trainer = package.build(options, clicks.shape[1])
     for epoch in range(1, 31):
         for batch in training_batches(clicks, options, epoch):
-            trainer.train_step(batch, 0.05, options.lr)
+            trainer.train_step(batch, {"beta": 0.05, "lr": options.training.lr})
     ranked = trainer.rank(clicks, 10)
     assert (ranked % 2 == np.arange(len(ranked))[:, None] % 2).mean() > 0.999
     own_half = two_tastes(clicks=30)  # everything of one's own half; what one has clicked is not recommended again
@@ -109,9 +110,9 @@ def test_the_evaluation_batch_size_changes_nothing(package):
     options = options_of("vae")
     clicks = random_clicks(60, N_ITEMS, 0.1)
     whole = package.build(options, N_ITEMS).evaluate(clicks, 10)
-    small = package.build(dataclasses.replace(options, eval_batch_size=7), N_ITEMS).evaluate(clicks, 10)
+    small = package.build(options.replace(eval_batch_size=7), N_ITEMS).evaluate(clicks, 10)
     assert np.array_equal(whole.ranked, small.ranked)
-    np.testing.assert_allclose(whole.nll, small.nll, rtol=1e-6)
+    np.testing.assert_allclose(whole.terms["nll"], small.terms["nll"], rtol=1e-6)
 
 
 #: Departures of the study's code that leave both engines alike.
@@ -135,20 +136,21 @@ def test_users_with_no_click_and_with_every_click_are_ranked_alike(both, model, 
             wanted = np.where(np.take_along_axis(masked, best, axis=1) > -np.inf, best, -1)
             np.testing.assert_array_equal(ranked, wanted)
             np.testing.assert_array_equal(evaluation.ranked, wanted)
-            assert [nll == 0 for nll in evaluation.nll] == [user == "none" for user in users]
+            assert [nll == 0 for nll in evaluation.terms["nll"]] == [user == "none" for user in users]
             assert [list(row) == [-1] * 10 for row in ranked] == [user == "all" for user in users]
             found.append((trainer.weights(), evaluation, ranked, trainer.embed(dense)))
     for weights, evaluation, ranked, code in found[1:]:
         assert all(np.array_equal(array, found[0][0][name]) for name, array in weights.items())
         np.testing.assert_array_equal(ranked, found[0][2])
-        np.testing.assert_allclose(evaluation.nll, found[0][1].nll, rtol=1e-5)
-        np.testing.assert_allclose(evaluation.kl, found[0][1].kl, rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(evaluation.terms["nll"], found[0][1].terms["nll"], rtol=1e-5)
+        np.testing.assert_allclose(evaluation.terms["kl"], found[0][1].terms["kl"], rtol=1e-4, atol=1e-7)
         np.testing.assert_allclose(code, found[0][3], rtol=1e-4, atol=1e-6)
 
 
 def without_clicks(n_users, options):
     """A training batch of users without clicks."""
-    return with_noise(plain_batch(csr_matrix((n_users, N_ITEMS), dtype=np.float32)), options, epoch=1, step=1)
+    batch = plain_batch(csr_matrix((n_users, N_ITEMS), dtype=np.float32))
+    return options.model.with_noise(batch, options.training.seed, epoch=1, step=1, part=options.model.passes[0])
 
 
 def all_dropped(batch):
@@ -167,7 +169,7 @@ def test_training_goes_on_through_a_batch_without_clicks(package, model, empty, 
     trainer, state, lr = package.build(options, N_ITEMS), {}, 0.01
     weights = {name: array.astype(np.float64) for name, array in trainer.weights().items()}
     for t, batch in enumerate((first, middle, last), 1):
-        nll, kl = trainer.read_losses(trainer.train_step(batch, 0.2, lr))
+        nll, kl = trainer.read_terms(trainer.train_step(batch, {"beta": 0.2, "lr": lr})).values()
         wanted = oracle_pass(options, weights, batch, 0.2)
         assert (nll, kl) == pytest.approx((wanted.nll, wanted.kl), rel=1e-5, abs=1e-12)
         for name, gradient in trainer.gradients().items():
@@ -187,7 +189,10 @@ def test_the_engines_go_on_alike_under_deviations_through_batches_without_clicks
     first, middle, last = training_batches(random_clicks(120, N_ITEMS, 0.1), options, 1)
     trainers = [package.build(options, N_ITEMS) for package in both.values()]
     for batch in (first, without_clicks(1, options), middle, all_dropped(middle), last):
-        losses = [trainer.read_losses(trainer.train_step(batch, 0.2, 0.01)) for trainer in trainers]
+        losses = [
+            tuple(trainer.read_terms(trainer.train_step(batch, {"beta": 0.2, "lr": 0.01})).values())
+            for trainer in trainers
+        ]
         np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4, atol=1e-6)
     one, other = (trainer.weights() for trainer in trainers)
     for name, array in one.items():
@@ -197,15 +202,15 @@ def test_the_engines_go_on_alike_under_deviations_through_batches_without_clicks
 @pytest.mark.parametrize("model", MODELS)
 def test_weights_and_optimiser_can_be_taken_out_and_put_back(package, model):
     options, clicks = options_of(model), random_clicks(120, N_ITEMS, 0.1)
-    one, other = package.build(options, N_ITEMS), package.build(dataclasses.replace(options, seed=9), N_ITEMS)
+    one, other = package.build(options, N_ITEMS), package.build(options.replace(seed=9), N_ITEMS)
     batches = [batch for epoch in (1, 2) for batch in training_batches(clicks, options, epoch)]
     for batch in batches[:3]:
-        one.train_step(batch, 0.2, 0.01)
+        one.train_step(batch, {"beta": 0.2, "lr": 0.01})
     other.load_weights(one.weights())
     other.load_optimizer_state(one.optimizer_state())
     for batch in batches[3:]:
-        one.train_step(batch, 0.2, 0.01)
-        other.train_step(batch, 0.2, 0.01)
+        one.train_step(batch, {"beta": 0.2, "lr": 0.01})
+        other.train_step(batch, {"beta": 0.2, "lr": 0.01})
     for name, array in one.weights().items():
         assert np.array_equal(array, other.weights()[name]), name
 
@@ -246,8 +251,10 @@ def test_the_engines_train_alike_and_exchange_weights(model):
     for epoch in range(1, 11):
         for batch in training_batches(clicks, options, epoch):
             for name, trainer in trainers.items():
-                losses[name].append(trainer.read_losses(trainer.train_step(batch, 0.2, 0.001)))
-    assert len(losses["mxnet"]) == 10 * steps_per_epoch(150, options.batch_size)
+                losses[name].append(
+                    tuple(trainer.read_terms(trainer.train_step(batch, {"beta": 0.2, "lr": 0.001})).values())
+                )
+    assert len(losses["mxnet"]) == 10 * steps_per_epoch(150, options)
     np.testing.assert_allclose(losses["mxnet"], losses["pytorch"], rtol=1e-4, atol=1e-6)
     torch_trainer, mxnet_trainer = trainers["pytorch"], trainers["mxnet"]
     for name, array in mxnet_trainer.weights().items():
@@ -255,5 +262,5 @@ def test_the_engines_train_alike_and_exchange_weights(model):
         assert np.linalg.norm(array - theirs) / np.linalg.norm(theirs) < 1e-4, name
     mxnet_trainer.load_weights(torch_trainer.weights())
     here, there = torch_trainer.evaluate(clicks, 10), mxnet_trainer.evaluate(clicks, 10)
-    np.testing.assert_allclose(here.nll, there.nll, rtol=1e-5)
+    np.testing.assert_allclose(here.terms["nll"], there.terms["nll"], rtol=1e-5)
     assert (here.ranked == there.ranked).mean() > 0.99

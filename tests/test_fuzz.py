@@ -101,7 +101,7 @@ def test_any_command_line_of_the_main_scripts(data_dir, tmp_path, monkeypatch, a
     monkeypatch.setattr(runs, "load_engine", lambda name, threads: FakeEngine)
     monkeypatch.setattr(runs, "_train_and_record", reached)
     data = ["--data_dir", str(data_dir), "--dataset", "tastes"]
-    code, _ = answer(lambda given: runs.door(engine, given), [*argv, *data] if last else [*data, *argv])
+    code, _ = answer(lambda given: runs.main(engine, given), [*argv, *data] if last else [*data, *argv])
     assert code in (0, 2)
 
 

@@ -10,7 +10,6 @@ import pytest
 from benchmarks import golden, golden_worker
 from run_folders import per_user_values, write_run
 from utils.results import COLUMNS, rebuild
-from utils.system.command_line import as_argv
 from utils.system.errors import EXIT_INTERRUPTED, guarded
 
 
@@ -113,14 +112,14 @@ def test_another_machine_is_told_and_is_no_difference(made, tmp_path, capsys):
 def test_a_worker_gets_its_ctrl_c_in_the_middle_of_an_epoch_and_the_same_command_goes_on(
     engine, options, monkeypatch, capsys
 ):
-    argv = [engine, "7", *as_argv(options)]  # four steps an epoch
+    argv = [engine, "7", *options.as_argv()]  # four steps an epoch
     monkeypatch.setattr(sys, "argv", ["worker", *argv])
-    trainer = golden_worker.load_engine(engine).Trainer
+    trainer = golden_worker.load_engine(engine).StepLearner
     monkeypatch.setattr(trainer, "train_step", trainer.train_step)  # so that it is put back
     golden_worker.main()
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["code"] == EXIT_INTERRUPTED
     monkeypatch.undo()
-    assert golden_worker.door(engine, argv[2:]) == 0
+    assert golden_worker.run_main(engine, argv[2:]) == 0
     assert "going on from epoch 2, step 3" in capsys.readouterr().out
 
 

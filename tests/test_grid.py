@@ -29,8 +29,8 @@ from experiments.grids.file import Planned, describe, grid_names, read_grid
 from experiments.grids.processes import Job, run_jobs
 from utils.deviations import PROFILES
 from utils.options import RunOptions
+from utils.options.command import parsed_run
 from utils.results import load
-from utils.system.command_line import parsed, parser_for
 from utils.system.errors import UserError, guarded
 from utils.system.files import read_json, write_json
 
@@ -81,18 +81,18 @@ def test_the_grids_of_the_issue_are_there_and_described():
 def test_the_discrepancy_begins_with_its_core_and_runs_nothing_twice():
     """Both profiles, cap 0 and 0.2, decay 0 and .001, both engines, three seeds; then what each engine had."""
     runs = runs_of("why_the_frameworks_differed")
-    core = {(run.engine, *(getattr(run.options, name) for name in CORE)) for run in runs[:48]}
+    core = {(run.engine, *(run.options.values()[name] for name in CORE)) for run in runs[:48]}
     assert len(core) == 48
-    assert all(run.options.deviations == () for run in runs[:48])
+    assert all(run.options.model.deviations == () for run in runs[:48])
     assert len({run.options.run_id(run.engine, "data") for run in runs}) == len(runs) == 3 * (16 + 16 + 6 + 24)
     for run in runs[48:]:
         had = PROFILES["recotour2020"][run.engine]
-        assert {name.removeprefix("no_") for name in run.options.deviations} <= had
+        assert {name.removeprefix("no_") for name in run.options.model.deviations} <= had
 
 
 def test_the_grid_against_the_study_adds_seeds_to_runs_of_the_discrepancy():
     more, core = runs_of("against_the_study"), runs_of("why_the_frameworks_differed")
-    ids = {run.options.run_id(run.engine, "data"): run.options.seed for run in more}
+    ids = {run.options.run_id(run.engine, "data"): run.options.training.seed for run in more}
     known = {run.options.run_id(run.engine, "data") for run in core}
     assert {seed for name, seed in ids.items() if name in known} == {1, 2, 3}
     assert len(ids) == len(more) == 16
@@ -101,21 +101,21 @@ def test_the_grid_against_the_study_adds_seeds_to_runs_of_the_discrepancy():
 
 def test_quick_runs_both_models_in_both_engines_over_seeds():
     runs = runs_of("quick")
-    assert Counter((run.engine, run.options.model, run.options.seed) for run in runs) == Counter(
+    assert Counter((run.engine, run.options.model.name, run.options.training.seed) for run in runs) == Counter(
         (engine, model, seed) for engine in BOTH for model in ("vae", "dae") for seed in (1, 2, 3)
     )
-    assert {run.options.dataset for run in runs} == {"movielens-100k"}
+    assert {run.options.data.dataset for run in runs} == {"movielens-100k"}
     pairs = [(a.options, b.options) for a, b in zip(runs[::2], runs[1::2], strict=True)]
     assert all(a == b for a, b in pairs)  # the two engines stand side by side
 
 
 def test_published_is_the_70_commands_of_the_study():
     runs = runs_of("published")
-    assert Counter(run.options.dataset for run in runs) == {"movielens": 35, "amazon": 35}
-    exploratory = [run for run in runs if run.options.anneal_cap == 1]
+    assert Counter(run.options.data.dataset for run in runs) == {"movielens": 35, "amazon": 35}
+    exploratory = [run for run in runs if run.options.model.anneal_cap == 1]
     assert len(runs) == 70
     assert len(exploratory) == 12
-    assert {run.options.p_dims for run in exploratory} == {(100, 300), (200, 600), (300, 900)}
+    assert {run.options.model.p_dims for run in exploratory} == {(100, 300), (200, 600), (300, 900)}
 
 
 def test_published_gives_each_framework_the_settings_its_figures_were_had_with():
@@ -126,13 +126,13 @@ def test_published_gives_each_framework_the_settings_its_figures_were_had_with()
 
     def told(run):
         options = run.options.resolved()
-        plain = [getattr(options, name) for name in names]
-        cap = options.anneal_cap if options.model == "vae" else "NA"
+        plain = [options.values()[name] for name in names]
+        cap = options.model.anneal_cap if options.model.name == "vae" else "NA"
         listed = [str([float(part) for part in value]) for value in plain[-2:]]
         frame = {"pytorch": "Pytorch", "mxnet": "Mxnet"}[run.engine]
         return (frame, *plain[:2], str(list(plain[2])), *plain[3:-2], *listed, cap)
 
-    ours = Counter(told(run) for run in runs_of("published") if run.options.anneal_cap != 1)
+    ours = Counter(told(run) for run in runs_of("published") if run.options.model.anneal_cap != 1)
     table = load(ROOT / "results" / "published.csv")
     table = table[table["source"] == "recotour2020"]
     theirs = Counter(
@@ -143,52 +143,53 @@ def test_published_gives_each_framework_the_settings_its_figures_were_had_with()
 
 
 def test_published_on_another_data_set_takes_the_movielens_half():
-    movielens = [dataclasses.replace(run.options, dataset="mine") for run in runs_of("published", ["movielens"])]
+    movielens = [run.options.replace(dataset="mine") for run in runs_of("published", ["movielens"])]
     assert [run.options for run in runs_of("published", ["mine"])] == movielens
 
 
 def test_liang2018_is_the_papers_setting():
     vae, dae = (run.options.resolved() for run in runs_of("liang2018", seeds=[1], engines=["pytorch"]))
     for options in (vae, dae):
-        assert (options.batch_size, options.eval_batch_size, options.n_epochs) == (500, 2000, 200)
-        assert options.early_stop_patience == 0
-    assert (vae.model, vae.p_dims, vae.annealing, vae.anneal_total, vae.anneal_cap) == (
+        sizes = options.training.batch_size, options.settings.eval_batch_size, options.training.n_epochs
+        assert sizes == (500, 2000, 200)
+        assert options.training.early_stop_patience == 0
+    model = vae.model
+    assert (model.name, model.p_dims, model.annealing, model.anneal_total, model.anneal_cap) == (
         "vae", (200, 600), "absolute", 200_000, 0.2
     )  # fmt: skip
-    assert vae.weight_decay == 0
-    assert (dae.model, dae.p_dims, dae.decay) == ("dae", (200,), "l2")
-    assert math.isclose(dae.weight_decay, 0.02 / 500)
+    assert vae.training.weight_decay == 0
+    assert (dae.model.name, dae.model.p_dims, dae.training.decay) == ("dae", (200,), "l2")
+    assert math.isclose(dae.training.weight_decay, 0.02 / 500)
 
 
 def test_annealing_trains_every_exploratory_run_again_in_two_ways():
     runs = runs_of("annealing", seeds=[4, 5])
     first = [run for run in runs if run.first is None]
-    assert all(run.options.anneal_cap == 1 and run.options.early_stop_patience == 0 for run in first)
+    assert all(run.options.model.anneal_cap == 1 and run.options.training.early_stop_patience == 0 for run in first)
     assert len(first) == 3 * 2 * 2
     again = [run for run in runs if run.first is not None]
     assert Counter(run.first for run in again) == dict.fromkeys(first, 2)
     for run in again:
-        assert (run.engine, run.options.seed) == (run.first.engine, run.first.options.seed)
+        assert (run.engine, run.options.training.seed) == (run.first.engine, run.first.options.training.seed)
 
 
 @given(beta=st.floats(0, 1))
 def test_a_learned_cap_has_two_decimals_and_a_kept_slope_is_the_slope(beta):
     first = Planned("mxnet", RunOptions(anneal_cap=1.0, anneal_share=0.85, n_epochs=200))
     plain = Planned("mxnet", first.options, first, ("anneal_cap",)).learn(beta).options
-    assert plain.anneal_cap == max(0.01, round(beta, 2))
-    assert plain.anneal_share == 0.85
-    longer = dataclasses.replace(first.options, n_epochs=400)
+    assert plain.model.anneal_cap == max(0.01, round(beta, 2))
+    assert plain.model.anneal_share == 0.85
+    longer = first.options.replace(n_epochs=400)
     for options in (first.options, longer):
         kept = Planned("mxnet", options, first, ("anneal_cap", "anneal_share")).learn(beta).options
-        slope = kept.anneal_cap / (kept.anneal_share * kept.n_epochs)  # of beta, an epoch
+        slope = kept.model.anneal_cap / (kept.model.anneal_share * kept.training.n_epochs)  # of beta, an epoch
         assert math.isclose(slope, 1 / (0.85 * 200), rel_tol=1e-3)
 
 
 @pytest.mark.parametrize("name", grid_names())
 def test_the_command_of_every_run_is_read_back_as_its_options(name):
-    parser = parser_for(RunOptions, "main.py", "")
     for run in runs_of(name):
-        assert parsed(RunOptions, parser, arguments_of(run)) == run.options
+        assert parsed_run(arguments_of(run), "main.py") == run.options
         assert command_of(run)[1].endswith(f"main_{run.engine}.py")
 
 
@@ -205,7 +206,8 @@ def test_axes_multiply_and_cases_go_together(write_grid):
     """)
     runs = runs_of(path)
     assert {run.engine for run in runs} == {"mxnet"}
-    assert [(r.options.p_dims, r.options.batch_size, r.options.anneal_cap, r.options.lr_scheduler) for r in runs] == [
+    names = ("p_dims", "batch_size", "anneal_cap", "lr_scheduler")
+    assert [tuple(run.options.values()[name] for name in names) for run in runs] == [
         ((2, 6), 10, 0.1, False), ((2, 6), 20, 0.1, False), ((3, 9), 10, 0.2, True), ((3, 9), 20, 0.2, True),
     ]  # fmt: skip
 
@@ -313,7 +315,7 @@ def test_jobs_share_the_threads(monkeypatch):
     obstacles(monkeypatch)
     monkeypatch.setattr(grid_plan, "thread_count", lambda: 8)
     threads = {
-        jobs: {run.options.threads for run in grid_plan.settle(grid_plan.GridOptions(jobs=jobs)).runs}
+        jobs: {run.options.settings.threads for run in grid_plan.settle(grid_plan.GridOptions(jobs=jobs)).runs}
         for jobs in (1, 3, 20)
     }
     assert threads == {1: {None}, 3: {2}, 20: {1}}
@@ -359,11 +361,11 @@ def stand_in(tmp_path, monkeypatch):
 
     def command(run):
         options = run.options
-        folder = grid_plan.Shelf().folder(run)
-        beta = 0 if options.model == "dae" else 0.237
+        folder = grid_plan.RunIndex().folder(run)
+        beta = 0 if options.model.name == "dae" else 0.237
         return (
-            sys.executable, "-S", str(script), str(folder), run.engine, options.model, str(options.seed), str(beta),
-            str(options.anneal_cap), json.dumps(options.resolved().as_record()),
+            sys.executable, "-S", str(script), str(folder), run.engine, options.model.name,
+            str(options.training.seed), str(beta), str(options.model.anneal_cap), json.dumps(options.resolved().flat()),
         )  # fmt: skip
 
     monkeypatch.setattr(grid_run, "command_of", command)
@@ -575,9 +577,9 @@ def test_an_estimate_is_that_of_the_same_shape_measured_before(stand_in, write_g
     assert grid.main(["--grid", path, "--engines", "pytorch", *stand_in.argv]) == 0
     for folder in stand_in.results.glob("runs/*"):
         write_json(folder / "run.json", {"seconds": 30.0, "threads": 2, "peak_memory_mib": 512.0, "device": "cpu"})
-    vae = next(run for run in runs_of(path) if run.engine == "pytorch" and run.options.model == "vae")
-    wide = dataclasses.replace(vae.options, p_dims=(30, 90), threads=2)
-    longer = dataclasses.replace(vae.options, n_epochs=300, early_stop_patience=0, threads=1)
+    vae = next(run for run in runs_of(path) if run.engine == "pytorch" and run.options.model.name == "vae")
+    wide = vae.options.replace(p_dims=(30, 90), threads=2)
+    longer = vae.options.replace(n_epochs=300, early_stop_patience=0, threads=1)
     estimator = Estimator(stand_in.results)
     same = estimator.estimate(dataclasses.replace(vae, options=longer), COUNTS)
     assert (same.measured, same.mib) == (True, 512.0)

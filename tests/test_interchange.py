@@ -1,6 +1,5 @@
 """Weights as files: kept by one engine, taken by the other, refused where they do not belong."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -11,7 +10,6 @@ from conftest import metrics_of
 from experiments.runs import run as runs
 from utils.engine import ENGINES, engine_obstacle, load_engine
 from utils.metrics.ranking import METRICS, per_user
-from utils.system.command_line import as_argv
 from utils.weights import load_arrays, save_arrays
 
 
@@ -22,7 +20,7 @@ def kept(engine, options):
 
 
 def argv_of(options, path, **more):
-    return as_argv(dataclasses.replace(options, **{"init_from": str(path), "n_epochs": 1, **more}))
+    return options.replace(**{"init_from": str(path), "n_epochs": 1, **more}).as_argv()
 
 
 def test_the_file_is_safetensors_that_says_what_it_belongs_to(kept):
@@ -59,17 +57,17 @@ def test_a_training_starts_from_them_in_the_other_engine(engine, kept, options, 
     if reason := engine_obstacle(other):
         pytest.skip(reason)
     argv = argv_of(options, kept, lr=1e-12, log_dir=str(tmp_path / "other"))
-    assert runs.door(other, argv) == 0
+    assert runs.main(other, argv) == 0
     (folder,) = (tmp_path / "other" / "runs").iterdir()
     for metric in METRICS:
         assert metrics_of(folder)["test"][metric] == pytest.approx(metrics_of(kept.parent)["test"][metric], abs=5e-5)
 
 
 def test_the_weights_started_from_are_part_of_the_runs_name(engine, kept, options, tmp_path):
-    started = dataclasses.replace(options, init_from=str(kept))
+    started = options.replace(init_from=str(kept))
     copy = tmp_path / "copy.safetensors"
     copy.write_bytes(kept.read_bytes())
-    names = [started.run_id(engine, "abc"), dataclasses.replace(started, init_from=str(copy)).run_id(engine, "abc")]
+    names = [started.run_id(engine, "abc"), started.replace(init_from=str(copy)).run_id(engine, "abc")]
     assert names[0] == names[1] != options.run_id(engine, "abc"), "by content, not by path"
 
 
@@ -116,7 +114,7 @@ def test_a_missing_file_is_one_line(engine, options, capsys, tmp_path):
 def refused(engine, argv, capsys):
     """The one line with which a run is refused, without its path and its advice."""
     capsys.readouterr()
-    assert runs.door(engine, argv) == 2
+    assert runs.main(engine, argv) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1, lines
     return lines[0].removeprefix("error: ").partition("best.safetensors: ")[2].partition(";")[0] or lines[0]

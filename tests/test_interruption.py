@@ -28,7 +28,6 @@ from experiments.runs.folder import RunFolder
 from experiments.runs.loop import Training
 from utils.engine import ENGINES
 from utils.options import RunOptions
-from utils.system.command_line import as_argv
 from utils.system.errors import guarded
 from utils.system.files import read_json
 from utils.system.interruption import Interruption, LeftOffError
@@ -62,15 +61,15 @@ def moments_of(package):
     return {
         "loading data": (runs, "data_of"),
         "building": (package, "build"),
-        "a step": (package.Trainer, "train_step"),
-        "the losses of a step": (package.Trainer, "read_losses"),
-        "an evaluation": (package.Trainer, "evaluate"),
-        "moving a batch": (package.trainer, "to_device"),
-        "the weights": (package.Trainer, "weights"),
+        "a step": (package.StepLearner, "train_step"),
+        "the losses of a step": (package.StepLearner, "read_terms"),
+        "an evaluation": (package.StepLearner, "evaluate"),
+        "moving a batch": (package.learner, "to_device"),
+        "the weights": (package.StepLearner, "weights"),
         "a row of the history": (RunFolder, "write_history"),
         "a line of the log": (RunFolder, "log"),
         "a save": (Training, "save"),
-        "the test": (testing, "tested"),
+        "the test": (testing, "judge_test_users"),
         "the results": (RunFolder, "finish"),
         "the table": (runs, "rebuild"),
     }
@@ -115,7 +114,7 @@ def options_of(data_dir, log_dir, **given):
 
 
 def argv_of(data_dir, log_dir, **given):
-    return as_argv(options_of(data_dir, log_dir, **given))
+    return options_of(data_dir, log_dir, **given).as_argv()
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +134,7 @@ def undisturbed(engine, package, few, tmp_path_factory, quickly):
     def run(batch_size, save_every):
         place = tmp_path_factory.mktemp("undisturbed")
         with traced(package) as calls:
-            assert runs.door(engine, argv_of(few, place, batch_size=batch_size, save_every=save_every)) == 0
+            assert runs.main(engine, argv_of(few, place, batch_size=batch_size, save_every=save_every)) == 0
         (folder,) = place.glob("runs/*")
         return folder, calls
 
@@ -157,7 +156,7 @@ def test_an_interruption_at_any_moment_is_heeded_and_the_run_ends_as_if_undistur
     results, said = tmp_path_factory.mktemp("asked"), io.StringIO()
     argv = argv_of(few, results, batch_size=batch_size, save_every=save_every)
     with traced(package, moment, nth, numbers, drawn.draw(st.booleans(), "after")) as calls, redirect_stderr(said):
-        assert runs.door(engine, argv) == 130
+        assert runs.main(engine, argv) == 130
     afterwards = Counter(calls[calls.index("signal") :])
     assert afterwards["a step"] <= 1
     assert afterwards["moving a batch"] <= 1
@@ -165,7 +164,7 @@ def test_an_interruption_at_any_moment_is_heeded_and_the_run_ends_as_if_undistur
     assert "the same command goes on" in line
     was_training = "a step" in calls and "the results" not in calls
     assert (len(list(results.glob("runs/*/state.safetensors"))) == 1) == was_training
-    assert runs.door(engine, argv) == 0
+    assert runs.main(engine, argv) == 0
     (folder,) = results.glob("runs/*")
     assert same_results(folder, straight)
     assert not [*results.rglob(".*"), *results.rglob("state.safetensors")]
@@ -232,7 +231,7 @@ def test_who_waits_for_another_process_can_be_interrupted(engine, few, tmp_path,
     with held(lock):
         timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
         timer.start()
-        assert runs.door(engine, argv_of(few, tmp_path)) == 130
+        assert runs.main(engine, argv_of(few, tmp_path)) == 130
         timer.join()
         assert holder(lock) is not None
     captured = capsys.readouterr()

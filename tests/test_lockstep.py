@@ -9,7 +9,6 @@ import pytest
 from experiments.parity import command as parity
 from experiments.parity.lockstep import Step, apart, lists_apart
 from utils.engine import ENGINES, engine_obstacle
-from utils.system.command_line import as_argv
 from utils.system.errors import guarded
 
 
@@ -49,7 +48,7 @@ def test_no_distance_is_0_no_number_is_a_dash_and_counts_as_the_furthest():
 def test_both_engines_in_lock_step_on_prepared_data(options, capfd, model):
     if reasons := [reason for name in ENGINES if (reason := engine_obstacle(name))]:
         pytest.skip(reasons[0])
-    argv = as_argv(dataclasses.replace(options, model=model, save_results=False))
+    argv = options.replace(model=model, save_results=False).as_argv()
     assert parity.main([*argv, "--steps", "6"]) == 0
     out = capfd.readouterr().out
     assert "PASS: the engines agree" in out

@@ -8,15 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep import DATASETS
-from utils.options import RunOptions
-from utils.system.command_line import as_argv, did_you_mean, parsed, parser_for
+from utils.models import MODELS, ModelEntry
+from utils.models.base import ModelOptions
+from utils.options import RunOptions, fields_of
+from utils.options.command import parsed_run
+from utils.system.command_line import did_you_mean, option, real
 from utils.system.errors import UserError
-
-PARSER = parser_for(RunOptions, "python main_x.py", "test")
 
 
 def options_from(*argv):
-    return parsed(RunOptions, PARSER, argv)
+    return parsed_run(argv, "python main_x.py", "test")
 
 
 def test_the_published_defaults():
@@ -27,19 +28,19 @@ def test_the_published_defaults():
         "batch_size": 512, "constant_anneal": False, "anneal_cap": 0.2, "lr_scheduler": False, "lr_patience": 5,
         "eval_every": 1, "early_stop_patience": 20, "early_stop_score_fn": "metric", "save_results": False,
     }  # fmt: skip
-    assert {name: getattr(options, name) for name in published} == published
+    assert {name: options.values()[name] for name in published} == published
 
 
 @pytest.mark.parametrize("written", ["200,600", "[200, 600]", "[200,600]", " 200 , 600 ", "[200, 600,]"])
 def test_lists_are_read_as_people_write_them(written):
-    assert options_from("--p_dims", written).p_dims == (200, 600)
+    assert options_from("--p_dims", written).model.p_dims == (200, 600)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])
 def test_default_dropout_is_on_the_input_only_at_any_depth(depth):
     options = RunOptions(p_dims=tuple(range(10, 10 + depth))).resolved()
-    assert options.dropout_enc == (0.5,) + (0.0,) * (depth - 1)
-    assert options.dropout_dec == (0.0,) * depth
+    assert options.model.dropout_enc == (0.5,) + (0.0,) * (depth - 1)
+    assert options.model.dropout_dec == (0.0,) * depth
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_options_are_checked_against_each_other(given_options, message):
 
 
 def test_a_dae_has_no_beta_to_contradict():
-    assert RunOptions(model="dae", anneal_cap=0.0).resolved().anneal_cap == 0
+    assert RunOptions(model="dae", anneal_cap=0.0).resolved().model.anneal_cap == 0
 
 
 values = st.fixed_dictionaries(
@@ -107,16 +108,16 @@ values = st.fixed_dictionaries(
 @given(values)
 def test_options_survive_the_command_line(chosen):
     options = RunOptions(**chosen)
-    assert options_from(*as_argv(options)) == options
+    assert options_from(*options.as_argv()) == options
 
 
 @given(values)
 def test_a_run_has_the_same_id_however_its_options_are_written(chosen):
     options = RunOptions(**chosen)
     assert options.run_id("mxnet", "abc") == options.resolved().run_id("mxnet", "abc")
-    elsewhere = dataclasses.replace(options, log_dir="elsewhere", data_dir="x", threads=3, save_results=True)
+    elsewhere = options.replace(log_dir="elsewhere", data_dir="x", threads=3, save_results=True)
     assert elsewhere.run_id("mxnet", "abc") == options.run_id("mxnet", "abc")
-    json.dumps(options.resolved().as_record())
+    json.dumps(options.resolved().flat())
 
 
 def test_what_changes_the_result_changes_the_id():
@@ -130,12 +131,10 @@ def test_what_changes_the_result_changes_the_id():
         {"decay": "l2"},
         {"n_epochs": 9},
     ):
-        ids.append(dataclasses.replace(base, **change).run_id("mxnet", "abc"))
+        ids.append(base.replace(**change).run_id("mxnet", "abc"))
     assert len(set(ids)) == len(ids)
-    dae = dataclasses.replace(base, model="dae")
-    assert dae.run_id("mxnet", "a") == dataclasses.replace(dae, anneal_cap=0.9).run_id("mxnet", "a"), (
-        "a dae has no beta"
-    )
+    dae = base.replace(model="dae")
+    assert dae.run_id("mxnet", "a") == dae.replace(anneal_cap=0.9).run_id("mxnet", "a"), "a dae has no beta"
 
 
 def test_help_names_every_flag(capsys):
@@ -144,8 +143,58 @@ def test_help_names_every_flag(capsys):
     assert stop.value.code == 0
     text = capsys.readouterr().out
     assert text.startswith("usage: python main_x.py [-h]")
-    for field in dataclasses.fields(RunOptions):
-        assert f"--{field.name}" in text
+    for name in ("model", *fields_of("vae")):
+        assert f"--{name}" in text
+
+
+@dataclasses.dataclass(frozen=True)
+class OtherOptions(ModelOptions):
+    """Those of a model that is fitted once and has one flag of its own."""
+
+    name = "other"
+    training = None
+    l2: float = option(500.0, "model", "the penalty", real(above=0))
+
+    def shapes(self, n_items):
+        return {"weight": (n_items, n_items)}
+
+
+@pytest.fixture
+def other(monkeypatch):
+    entry = ModelEntry(OtherOptions, module="other", network="Other", title="Other", citation="nobody")
+    monkeypatch.setitem(MODELS, "other", entry)
+    return entry
+
+
+def test_a_model_has_its_own_flags_and_refuses_those_of_others_by_name(other, capsys):
+    options = options_from("--l2", "30", "--model", "other", "--dataset", "x")
+    assert (options.model, options.training) == (OtherOptions(l2=30.0), None)
+    assert options.run_id("pytorch", "abc").startswith("x-other-pytorch-"), "no widths and no seed"
+    assert RunOptions.from_flat(options.flat()) == options
+    assert options_from(*options.as_argv()) == options
+    for argv, flag, owner in (
+        (["--model", "other", "--n_epochs", "3"], "--n_epochs", "vae and dae"), (["--l2", "30"], "--l2", "other"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=f"unrecognized arguments: {flag} .*; it is a flag of {owner}, not of "):
+            options_from(*argv)
+    with pytest.raises(SystemExit):
+        options_from("--help", "--model", "other")
+    text = capsys.readouterr().out
+    assert "--l2" in text
+    assert "--p_dims" not in text
+    assert RunOptions("other").run_id("mxnet", "abc") != options.replace(l2=500.0).run_id("pytorch", "abc")
+
+
+def test_a_flag_that_changes_nothing_is_told(capsys):
+    options_from("--model", "dae", "--anneal_cap", "0.4")
+    assert capsys.readouterr().err == "--anneal_cap is ignored: a dae has no beta to anneal\n"
+    options_from("--model", "vae", "--anneal_cap", "0.4")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_name_that_is_no_option_of_the_model_is_refused_in_python_too():
+    with pytest.raises(TypeError, match="learning_rate is no option of the model vae"):
+        RunOptions(learning_rate=1)
 
 
 @pytest.mark.parametrize(

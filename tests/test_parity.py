@@ -4,8 +4,6 @@ The judge of both is ``oracle`` (NumPy, float64), so that neither engine is its 
 of the difference over the norm; an array that is exactly zero is compared absolutely.
 """
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -13,12 +11,11 @@ import oracle
 from conftest import random_clicks
 from experiments.parity.command import BOUNDS
 from experiments.parity.lockstep import apart, lists_apart
+from experiments.tasks.clicks import training_batches
 from oracle import oracle_pass
-from utils.batches import training_batches
 from utils.engine import ENGINES
 from utils.models import MODELS
 from utils.options import RunOptions
-from utils.schedules import beta_at
 
 N_USERS, N_ITEMS, STEPS = 160, 120, 50
 DEPTHS = {
@@ -36,9 +33,10 @@ def options_of(model, depth="the paper's", **more):
 
 def batches_of(options, clicks):
     """``STEPS`` batches, with the beta of each."""
-    steps = -(-clicks.shape[0] // options.batch_size)
+    steps = -(-clicks.shape[0] // options.training.batch_size)
     batches = [batch for epoch in range(1, 2 + STEPS // steps) for batch in training_batches(clicks, options, epoch)]
-    return [(batch, beta_at(step, options, steps)) for step, batch in enumerate(batches[:STEPS])]
+    knobs = [options.model.knobs_at(step, steps, options.training.n_epochs) for step in range(STEPS)]
+    return [(batch, each.get("beta", 0.0)) for batch, each in zip(batches, knobs, strict=False)]
 
 
 @pytest.mark.parametrize("precision", BOUNDS)
@@ -50,7 +48,7 @@ def test_loss_and_every_gradient_of_the_first_step_are_the_oracles(package, mode
     trainer = package.build(options, N_ITEMS)
     weights = trainer.weights()
     batch, beta = batches_of(options, random_clicks(N_USERS, N_ITEMS, 0.1))[0]
-    nll, kl = trainer.read_losses(trainer.train_step(batch, beta, 0.001))
+    nll, kl = trainer.read_terms(trainer.train_step(batch, {"beta": beta, "lr": 0.001})).values()
     wanted = oracle_pass(options, weights, batch, beta)
     bounds = BOUNDS[precision]
     assert nll + beta * kl == pytest.approx(wanted.nll + beta * wanted.kl, rel=bounds.first_loss)
@@ -69,9 +67,9 @@ def test_fifty_adam_steps_end_where_the_oracle_does(package, model, weight_decay
     trainer = package.build(options, N_ITEMS)
     weights, state = {name: array.astype(np.float64) for name, array in trainer.weights().items()}, {}
     for t, (batch, beta) in enumerate(batches_of(options, random_clicks(N_USERS, N_ITEMS, 0.1)), 1):
-        nll, kl = trainer.read_losses(trainer.train_step(batch, beta, options.lr))
+        nll, kl = trainer.read_terms(trainer.train_step(batch, {"beta": beta, "lr": options.training.lr})).values()
         wanted = oracle_pass(options, weights, batch, beta)
-        oracle.adam(weights, wanted.gradients, state, options.lr, weight_decay, decay, t)
+        oracle.adam(weights, wanted.gradients, state, options.training.lr, weight_decay, decay, t)
     assert t == STEPS
     bounds = BOUNDS[precision]
     assert nll + beta * kl == pytest.approx(wanted.nll + beta * wanted.kl, rel=bounds.last_loss)
@@ -86,7 +84,10 @@ def test_the_engines_end_together_after_fifty_steps(both, model, depth, precisio
     options = options_of(model, depth, weight_decay=0.001, precision=precision)
     trainers = {name: package.build(options, N_ITEMS) for name, package in both.items()}
     for batch, beta in batches_of(options, random_clicks(N_USERS, N_ITEMS, 0.1)):
-        losses = [trainer.read_losses(trainer.train_step(batch, beta, options.lr)) for trainer in trainers.values()]
+        losses = [
+            tuple(trainer.read_terms(trainer.train_step(batch, {"beta": beta, "lr": options.training.lr})).values())
+            for trainer in trainers.values()
+        ]
     one, other = (nll + beta * kl for nll, kl in losses)
     bounds = BOUNDS[precision]
     assert one == pytest.approx(other, rel=bounds.last_loss)
@@ -125,8 +126,8 @@ def test_weights_of_one_engine_give_the_other_the_same_scores(both, model, there
     options, clicks = options_of(model), random_clicks(N_USERS, N_ITEMS, 0.1)
     trained = both[here].build(options, N_ITEMS)
     for batch, beta in batches_of(options, clicks)[:20]:
-        trained.train_step(batch, beta, 0.01)
-    other = both[there].build(dataclasses.replace(options, seed=77), N_ITEMS)
+        trained.train_step(batch, {"beta": beta, "lr": 0.01})
+    other = both[there].build(options.replace(seed=77), N_ITEMS)
     other.load_weights(trained.weights())
     np.testing.assert_allclose(trained.scores(clicks), other.scores(clicks), rtol=1e-5, atol=1e-5)
     for name, array in trained.weights().items():

@@ -1,15 +1,14 @@
 """Batches drawn ahead by threads: the same batches, in order, no more than promised, errors in their turn."""
 
-import dataclasses
 import threading
 
 import numpy as np
 import pytest
 
 from conftest import random_clicks
-from utils.batches import training_batches
+from experiments.tasks.clicks import training_batches
 from utils.options import RunOptions
-from utils.system.prefetch import ahead
+from utils.system.prefetch import done_ahead
 
 OPTIONS = RunOptions(p_dims=(3, 5), batch_size=7, dropout_enc=(0.5, 0.2)).resolved()
 
@@ -29,7 +28,7 @@ def test_results_come_in_the_order_of_their_tasks(workers):
         def task(number):
             return number
 
-    assert list(ahead((lambda n=n: task(n) for n in range(20)), workers)) == list(range(20))
+    assert list(done_ahead((lambda n=n: task(n) for n in range(20)), workers)) == list(range(20))
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -41,13 +40,13 @@ def test_no_more_is_started_than_two_a_worker_beyond_what_was_read(workers):
             asked.append(number)
             yield lambda: None
 
-    results = ahead(tasks(), workers)
+    results = done_ahead(tasks(), workers)
     assert asked == []
     for read in range(1, 11):
         next(results)
         assert len(asked) <= read + 2 * workers
     results.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -57,7 +56,7 @@ def test_an_error_is_raised_in_its_turn(workers):
             raise OSError("disk gone")
         return number
 
-    results = ahead((lambda n=n: task(n) for n in range(9)), workers)
+    results = done_ahead((lambda n=n: task(n) for n in range(9)), workers)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(OSError, match="disk gone"):
         next(results)
@@ -66,10 +65,7 @@ def test_an_error_is_raised_in_its_turn(workers):
 @pytest.mark.parametrize("first_step", [0, 2])
 def test_threads_draw_the_same_batches_bit_for_bit(first_step):
     clicks = random_clicks(60, 40, 0.2)
-    drawn = [
-        list(training_batches(clicks, dataclasses.replace(OPTIONS, prefetch=workers), 2, first_step))
-        for workers in (0, 3)
-    ]
+    drawn = [list(training_batches(clicks, OPTIONS.replace(prefetch=workers), 2, first_step)) for workers in (0, 3)]
     assert len(drawn[0]) == len(drawn[1]) == 9 - first_step
     for one, other in zip(*drawn, strict=True):
         for name in ("indptr", "indices", "values"):
@@ -79,6 +75,6 @@ def test_threads_draw_the_same_batches_bit_for_bit(first_step):
 
 
 def test_a_cpu_draws_its_own_and_a_gpu_has_threads_for_it():
-    assert RunOptions().resolved().prefetch == 0
-    assert RunOptions(device="cuda:1").resolved().prefetch == 4
-    assert RunOptions(device="cuda", prefetch=1).resolved().prefetch == 1
+    assert RunOptions().resolved().training.prefetch == 0
+    assert RunOptions(device="cuda:1").resolved().training.prefetch == 4
+    assert RunOptions(device="cuda", prefetch=1).resolved().training.prefetch == 1

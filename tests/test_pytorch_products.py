@@ -1,13 +1,12 @@
 """PyTorch's own part: products with hand-written gradients, mixed precision, and the path of a GPU without one."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from conftest import random_clicks
 from experiments.runs.run import run
-from utils.batches import plain_batch, training_batches
+from experiments.tasks.clicks import training_batches
+from utils.batches import plain_batch
 from utils.engine import engine_obstacle, load_engine
 from utils.models import MODELS
 from utils.options import RunOptions
@@ -75,8 +74,11 @@ def test_mixed_precision_trains_nearly_as_float32_and_is_evaluated_in_it(model):
         trainer = load_engine("pytorch").build(options, 300)
         assert all(array.dtype == np.float32 for array in trainer.weights().values())
         before = trainer.evaluate(clicks, 10)
-        losses = [trainer.read_losses(trainer.train_step(b, 0.2, 0.001)) for b in training_batches(clicks, options, 1)]
-        results[precision] = before.nll, before.ranked, np.array(losses), trainer.weights()
+        losses = [
+            tuple(trainer.read_terms(trainer.train_step(b, {"beta": 0.2, "lr": 0.001})).values())
+            for b in training_batches(clicks, options, 1)
+        ]
+        results[precision] = before.terms["nll"], before.ranked, np.array(losses), trainer.weights()
         initial = load_engine("pytorch").build(options, 300).weights()
     plain, mixed = results["float32"], results["mixed"]
     np.testing.assert_array_equal(plain[0], mixed[0])
@@ -92,7 +94,7 @@ def test_mixed_precision_trains_nearly_as_float32_and_is_evaluated_in_it(model):
 
 def test_mixed_precision_is_refused_by_the_engine_without_it(options):
     with pytest.raises(UserError, match="--precision mixed: the MXNet engine has only float32 and float64"):
-        run("mxnet", dataclasses.replace(options, precision="mixed"))
+        run("mxnet", options.replace(precision="mixed"))
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -124,8 +126,8 @@ def test_a_gpu_trains_and_ranks_like_the_cpu(model, precision):
         options = RunOptions(model=model, p_dims=(8, 32), batch_size=50, precision=precision, device=device).resolved()
         trainer = load_engine("pytorch").build(options, 3000)
         for batch in training_batches(clicks, options, 1):
-            losses = trainer.read_losses(trainer.train_step(batch, 0.2, 0.001))
-        ends.append((losses, trainer.evaluate(clicks, 10).nll))
+            losses = tuple(trainer.read_terms(trainer.train_step(batch, {"beta": 0.2, "lr": 0.001})).values())
+        ends.append((losses, trainer.evaluate(clicks, 10).terms["nll"]))
     tolerance = 1e-4 if precision == "float32" else 1e-2
     np.testing.assert_allclose(ends[1][0], ends[0][0], rtol=tolerance)
     np.testing.assert_allclose(ends[1][1], ends[0][1], rtol=tolerance)

@@ -7,8 +7,9 @@ from scipy.sparse import csr_matrix
 
 from data_prep import DataOptions
 from data_prep.split import assign_users
-from utils.batches import evaluation_batches, training_batches
-from utils.deviant_draws import draw_stock_weights, with_evaluation_noise
+from experiments.tasks.clicks import training_batches
+from utils.batches import evaluation_batches
+from utils.deviant_draws import draw_stock_weights
 from utils.options import RunOptions
 from utils.randomness import Purpose, draw_weights, dropout_mask, stream
 
@@ -116,7 +117,7 @@ def test_the_first_masks_and_noise_of_a_step_are_these():
 @pytest.mark.parametrize(("epoch", "first"), [(0, (0.45540044, 0.52576846)), (3, (-0.40615651, 1.3448277))])
 def test_the_first_evaluation_noise_is_this(epoch, first):
     options = RunOptions(p_dims=(2, 3), seed=5).resolved()
-    batch = next(with_evaluation_noise(evaluation_batches(TRIANGLE, 4), options, epoch))
+    batch = next(options.model.with_evaluation_noise(evaluation_batches(TRIANGLE, 4), options.training.seed, epoch))
     (epsilon,) = batch.noise
     assert epsilon[0].tolist() == exactly(*first)
 

@@ -25,7 +25,7 @@ from experiments.runs import run as runs
 from experiments.runs import verify
 from experiments.runs.folder import RunFolder
 from experiments.runs.loop import Training
-from experiments.runs.out_of_memory import memory_told
+from experiments.runs.out_of_memory import memory_explained
 from run_folders import write_run
 from utils.engine import ENGINES, engine_obstacle, load_engine
 from utils.options import RunOptions
@@ -44,7 +44,16 @@ def same_results(one, other):
 
 
 def argv_of(options):
-    argv = ["--dataset", "tastes", "--data_dir", options.data_dir, "--log_dir", options.log_dir, "--p_dims", "4,16"]
+    argv = [
+        "--dataset",
+        "tastes",
+        "--data_dir",
+        options.data.data_dir,
+        "--log_dir",
+        options.settings.log_dir,
+        "--p_dims",
+        "4,16",
+    ]
     return [*argv, "--batch_size", "60", "--n_epochs", "6", "--lr", "0.01", "--save_results"]
 
 
@@ -59,7 +68,7 @@ def killed(package, options, monkeypatch):
     """Starts a run that dies in its third epoch (nothing is tidied up) and returns its folder."""
 
     def start(engine, **changes):
-        given, steps, train_step = dataclasses.replace(options, save_every=0, **changes), [], package.Trainer.train_step
+        given, steps, train_step = options.replace(save_every=0, **changes), [], package.StepLearner.train_step
 
         def dies(self, *arguments):
             steps.append(1)
@@ -68,10 +77,10 @@ def killed(package, options, monkeypatch):
             return train_step(self, *arguments)
 
         with monkeypatch.context() as patched:
-            patched.setattr(package.Trainer, "train_step", dies)
+            patched.setattr(package.StepLearner, "train_step", dies)
             with pytest.raises(SystemExit):
                 runs.run(engine, given)
-        (folder,) = Path(given.log_dir).glob("runs/*")
+        (folder,) = Path(given.settings.log_dir).glob("runs/*")
         return folder
 
     return start
@@ -84,7 +93,7 @@ def killed(package, options, monkeypatch):
 def test_a_bit_that_flipped_in_the_state_is_noticed_and_the_run_ends_as_ever(
     engine, options, killed, capsys, tmp_path, place
 ):
-    straight = runs.run(engine, dataclasses.replace(options, log_dir=str(tmp_path / "straight")))
+    straight = runs.run(engine, options.replace(log_dir=str(tmp_path / "straight")))
     state = killed(engine) / "state.safetensors"
     content = bytearray(state.read_bytes())
     content[int(place * len(content))] ^= 4
@@ -112,15 +121,15 @@ def test_an_interrupted_run_keeps_its_threads(engine, options, killed, capsys, m
     save_arrays(state, arrays, {**record, "threads": 3})
     asked = []
     monkeypatch.setattr(runs, "load_engine", lambda name, threads: asked.append(threads) or load_engine(name))
-    runs.run(engine, dataclasses.replace(options, threads=8))
+    runs.run(engine, options.replace(threads=8))
     assert asked == [3]
     assert "began with 3 threads" in capsys.readouterr().out
 
 
 def test_saving_never_takes_more_than_its_share(engine, package, options):
-    options = dataclasses.replace(options, save_every=1e-6).resolved()
+    options = options.replace(save_every=1e-6).resolved()
     data = runs.data_of(options)
-    with RunFolder(Path(options.log_dir) / "runs" / "x") as folder:
+    with RunFolder(Path(options.settings.log_dir) / "runs" / "x") as folder:
         training = Training(package.build(options, data.n_items), data, options, folder)
         training.save_seconds, training.saved_at = 100.0, time.perf_counter() - 4000.0
         assert not training._is_time_to_save()
@@ -129,7 +138,7 @@ def test_saving_never_takes_more_than_its_share(engine, package, options):
 
 
 def test_the_cost_of_saving_is_recorded(engine, options):
-    folder = runs.run(engine, dataclasses.replace(options, save_every=0))
+    folder = runs.run(engine, options.replace(save_every=0))
     about = read_json(folder / "run.json")
     assert 0 < about["saving_seconds"] < about["seconds"]
 
@@ -203,9 +212,9 @@ def test_two_main_scripts_on_one_run_make_it_once(either, options):
     said = [process.communicate(timeout=100)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert sorted("not run again" in text for text in said) == [False, True]
-    (folder,) = Path(options.log_dir).glob("runs/*")
+    (folder,) = Path(options.settings.log_dir).glob("runs/*")
     assert (folder / "log.txt").read_text().count("test (best epoch") == 1
-    assert load(Path(options.log_dir) / "all_results.csv")["run_id"].tolist() == [folder.name]
+    assert load(Path(options.settings.log_dir) / "all_results.csv")["run_id"].tolist() == [folder.name]
 
 
 def test_a_grid_comes_back_to_what_another_process_holds(tmp_path):
@@ -222,14 +231,14 @@ def test_a_grid_comes_back_to_what_another_process_holds(tmp_path):
 def test_two_grids_at_once_run_no_run_twice_and_lose_no_row(either, options, tmp_path):
     (tmp_path / "g.toml").write_text(GRID.replace("1e30", "0.02"))
     command = [sys.executable, "-m", "experiments.grid", "--grid", str(tmp_path / "g.toml"), "--engines", either]
-    command += ["--data_dir", options.data_dir, "--log_dir", options.log_dir]
+    command += ["--data_dir", options.data.data_dir, "--log_dir", options.settings.log_dir]
     both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate(timeout=100)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert all("2 of 2 runs are finished" in text for text in said)
-    logs = [path.read_text() for path in Path(options.log_dir).glob("runs/*/log.txt")]
+    logs = [path.read_text() for path in Path(options.settings.log_dir).glob("runs/*/log.txt")]
     assert [text.count("test (best epoch") for text in logs] == [1, 1]
-    assert len(load(Path(options.log_dir) / "all_results.csv")) == 2
+    assert len(load(Path(options.settings.log_dir) / "all_results.csv")) == 2
 
 
 def test_what_killed_processes_left_is_swept_by_who_holds_the_lock(engine, options, killed):
@@ -247,29 +256,29 @@ def test_what_killed_processes_left_is_swept_by_who_holds_the_lock(engine, optio
 
 def test_a_run_that_diverges_is_recorded_with_the_best_weights_before(engine, package, options, monkeypatch, capsys):
     """Half a training: its weights are those of an uninterrupted run of as many epochs."""
-    read, steps = package.Trainer.read_losses, []
+    read, steps = package.StepLearner.read_terms, []
 
     def spoilt(self, handle):
         steps.append(1)
-        return (float("nan"), 0.0) if len(steps) == 4 * 3 + 2 else read(self, handle)
+        return {"nll": float("nan"), "kl": 0.0} if len(steps) == 4 * 3 + 2 else read(self, handle)
 
-    monkeypatch.setattr(package.Trainer, "read_losses", spoilt)
-    assert runs.door(engine, argv_of(options)) == 2
+    monkeypatch.setattr(package.StepLearner, "read_terms", spoilt)
+    assert runs.main(engine, argv_of(options)) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert "the loss became nan in epoch 4, batch 2 (learning rate 0.01, beta " in line
     assert "lower --lr or --anneal_cap" in line
-    (folder,) = Path(options.log_dir).glob("runs/*")
+    (folder,) = Path(options.settings.log_dir).glob("runs/*")
     metrics = metrics_of(folder)
     assert (metrics["status"], metrics["epochs"], metrics["diverged"]["batch"]) == (DIVERGED, 3, 2)
     assert f"of epoch {metrics['best_epoch']}," in line
     assert metrics["test"]["n100"] > 0
     assert (folder / "best.safetensors").exists()
     assert not (folder / "state.safetensors").exists()
-    (row,) = load(Path(options.log_dir) / "all_results.csv").to_dict("records")
+    (row,) = load(Path(options.settings.log_dir) / "all_results.csv").to_dict("records")
     assert (row["status"], row["n100"]) == (DIVERGED, metrics["test"]["n100"])
 
-    monkeypatch.setattr(Training, "run_to_the_end", lambda self: pytest.fail("trained again"))
-    assert runs.door(engine, argv_of(options)) == 2  # said again, not run again
+    monkeypatch.setattr(Training, "epochs", lambda self: pytest.fail("trained again"))
+    assert runs.main(engine, argv_of(options)) == 2  # said again, not run again
     captured = capsys.readouterr()
     assert "finished before" in captured.out
     assert line == captured.err.strip()
@@ -277,25 +286,26 @@ def test_a_run_that_diverges_is_recorded_with_the_best_weights_before(engine, pa
 
 def test_a_run_that_diverges_before_any_evaluation_has_a_row_without_figures(engine, options, capsys):
     argv = [*argv_of(options), "--lr", "1e30"]
-    assert runs.door(engine, argv) == 2
+    assert runs.main(engine, argv) == 2
     assert "nothing to test" in capsys.readouterr().err
-    (row,) = load(Path(options.log_dir) / "all_results.csv").to_dict("records")
+    (row,) = load(Path(options.settings.log_dir) / "all_results.csv").to_dict("records")
     assert row["status"] == DIVERGED
     assert np.isnan(row["n100"])
     assert np.isnan(row["best_epoch"])
-    assert runs.door(engine, argv) == 2
+    assert runs.main(engine, argv) == 2
     assert "finished before" in capsys.readouterr().out
 
 
 def test_an_evaluation_that_is_no_number_is_a_divergence_too(engine, package, options, monkeypatch):
-    evaluate, calls = package.Trainer.evaluate, []
+    evaluate, calls = package.StepLearner.evaluate, []
 
     def spoilt(self, *arguments, **more):
         calls.append(1)
         found = evaluate(self, *arguments, **more)
-        return dataclasses.replace(found, nll=found.nll * np.nan) if len(calls) == 2 else found
+        spoilt_terms = {**found.terms, "nll": found.terms["nll"] * np.nan}
+        return dataclasses.replace(found, terms=spoilt_terms) if len(calls) == 2 else found
 
-    monkeypatch.setattr(package.Trainer, "evaluate", spoilt)
+    monkeypatch.setattr(package.StepLearner, "evaluate", spoilt)
     with pytest.raises(UserError, match="became nan in epoch 2, its evaluation"):
         runs.run(engine, options)
 
@@ -315,8 +325,8 @@ lr = [1e30, 0.01]
 
 def test_a_grid_goes_on_after_a_run_that_diverged_and_says_so(either, options, tmp_path, capsys):
     (tmp_path / "g.toml").write_text(GRID)
-    argv = ["--grid", str(tmp_path / "g.toml"), "--engines", either, "--data_dir", options.data_dir]
-    argv += ["--log_dir", options.log_dir]
+    argv = ["--grid", str(tmp_path / "g.toml"), "--engines", either, "--data_dir", options.data.data_dir]
+    argv += ["--log_dir", options.settings.log_dir]
     for visit in range(2):
         assert grid.main(argv) == 0, "a result, if a sad one"
         captured = capsys.readouterr()
@@ -324,9 +334,9 @@ def test_a_grid_goes_on_after_a_run_that_diverged_and_says_so(either, options, t
         (line,) = captured.err.strip().splitlines()
         assert line.startswith(f"diverged: tastes vae 4,16 cap 0.2 {either} seed 1: the loss became")
         assert ("2 finished before" in captured.out) == (visit == 1)
-    table = load(Path(options.log_dir) / "all_results.csv")
+    table = load(Path(options.settings.log_dir) / "all_results.csv")
     assert sorted(table["status"]) == [DIVERGED, "finished"]
-    assert guarded(compare.main, ["--results", options.log_dir]) == 0
+    assert guarded(compare.main, ["--results", options.settings.log_dir]) == 0
     assert "lr 1e+30" in capsys.readouterr().out, "listed"
 
 
@@ -362,25 +372,25 @@ def test_out_of_memory_names_the_sizes_and_what_to_do(engine, package, options, 
     def refuse(*_):
         raise refusal
 
-    monkeypatch.setattr(package.Trainer, "train_step", refuse)
-    assert runs.door(engine, argv_of(options)) == 2
+    monkeypatch.setattr(package.StepLearner, "train_step", refuse)
+    assert runs.main(engine, argv_of(options)) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert "out of memory while training: the scores of 60 users x 40 items are 0.0 MiB" in line
     assert "try --batch_size 30" in line
     monkeypatch.undo()
-    monkeypatch.setattr(package.Trainer, "evaluate", refuse)
-    assert runs.door(engine, argv_of(options)) == 2
+    monkeypatch.setattr(package.StepLearner, "evaluate", refuse)
+    assert runs.main(engine, argv_of(options)) == 2
     assert "while evaluating: the scores of 500 users x 40 items" in capsys.readouterr().err
 
 
 def test_a_model_that_no_memory_holds_is_one_line(engine, options, capsys):
     argv = [*argv_of(options), "--p_dims", "1000000,1000000000"]
-    assert runs.door(engine, argv) == 2
+    assert runs.main(engine, argv) == 2
     assert "out of memory while building the model: the weights are" in capsys.readouterr().err
 
 
 def test_other_errors_are_not_taken_for_it():
-    with pytest.raises(RuntimeError, match="shapes"), memory_told(RunOptions().resolved(), 10, "training"):
+    with pytest.raises(RuntimeError, match="shapes"), memory_explained(RunOptions().resolved(), 10, "training"):
         raise RuntimeError("shapes do not match")
 
 
@@ -409,21 +419,21 @@ def test_a_disk_that_refuses_is_one_line_and_the_run_goes_on_later(either, optio
     argv = [*argv_of(options), "--save_every", "0"]
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", refuse)
-        assert runs.door(either, argv) == 2
+        assert runs.main(either, argv) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert file in line
-    results = Path(options.log_dir)
+    results = Path(options.settings.log_dir)
     assert not list(results.rglob("*.tmp"))
     assert not (results / "all_results.csv").exists()
-    assert runs.door(either, argv) == 0
+    assert runs.main(either, argv) == 0
     assert len(load(results / "all_results.csv")) == 1
 
 
 LIMITED = """
 import resource, sys
-from experiments.runs.run import door
+from experiments.runs.run import main as run_main
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), -1))
-sys.exit(door(sys.argv[2], sys.argv[3:]))
+sys.exit(run_main(sys.argv[2], sys.argv[3:]))
 """
 
 
@@ -436,31 +446,31 @@ def test_a_file_that_the_system_cuts_short_is_one_line(either, options, tmp_path
     assert done.returncode == 2, done.stderr
     assert "state.safetensors: the file would be larger than is allowed here" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert not list(Path(options.log_dir).rglob("*.safetensors*"))
-    assert runs.door(either, argv) == 0
+    assert not list(Path(options.settings.log_dir).rglob("*.safetensors*"))
+    assert runs.main(either, argv) == 0
 
 
 KILLED_IN_A_WRITE = """
 import resource, signal, sys
-from experiments.runs.run import door
+from experiments.runs.run import main as run_main
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python ignores
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), -1))
-sys.exit(door(sys.argv[2], sys.argv[3:]))
+sys.exit(run_main(sys.argv[2], sys.argv[3:]))
 """
 
 
 def test_what_a_kill_inside_a_save_leaves_is_gone_after_the_next_command(either, options, tmp_path):
     """The kernel kills it inside safetensors, which has a file of its own open then."""
-    straight = runs.run(either, dataclasses.replace(options, log_dir=str(tmp_path / "straight")))
-    argv, results = [*argv_of(options), "--save_every", "0"], Path(options.log_dir)
+    straight = runs.run(either, options.replace(log_dir=str(tmp_path / "straight")))
+    argv, results = [*argv_of(options), "--save_every", "0"], Path(options.settings.log_dir)
     done = subprocess.run([sys.executable, "-c", KILLED_IN_A_WRITE, "6000", either, *argv], cwd=ROOT, timeout=100)
     assert done.returncode == -signal.SIGXFSZ
     (left,) = (path for path in results.rglob(".*") if path.suffix == ".tmp")
     kept = Path(shutil.copytree(left, tmp_path / left.name))
     assert "state.safetensors" in kept.name
     assert len(list(kept.iterdir())) == 1, "killed with the library's file open"
-    assert runs.door(either, argv) == 0
+    assert runs.main(either, argv) == 0
     (folder,) = results.glob("runs/*")
     assert same_results(folder, straight)
     assert not list(results.rglob(".*"))
@@ -468,7 +478,7 @@ def test_what_a_kill_inside_a_save_leaves_is_gone_after_the_next_command(either,
     shutil.copytree(kept, folder / kept.name)  # killed so, and finished by an earlier version, which did not sweep it
     (folder / ".tmpAb1Cd2").write_text("what safetensors left beside the state then")
     (folder / ".mine").touch()
-    assert runs.door(either, argv) == 0
+    assert runs.main(either, argv) == 0
     assert [path.name for path in results.rglob(".*")] == [".mine"]
 
 
@@ -484,7 +494,7 @@ def test_results_that_were_damaged_are_no_results_and_made_again(either, options
     (folder / name).write_bytes(spoilt)
     capsys.readouterr()
     if name == "metrics.json":
-        assert len(load(rebuild(options.log_dir))) == 0
+        assert len(load(rebuild(options.settings.log_dir))) == 0
         said = "is not valid JSON" if damage == "truncated" else "is damaged (its checksum differs)"
         (line,) = capsys.readouterr().err.splitlines()
         assert f"{folder / name} {said}" in line
@@ -492,18 +502,18 @@ def test_results_that_were_damaged_are_no_results_and_made_again(either, options
     runs.run(either, options)
     assert f"{name} is damaged" in capsys.readouterr().out
     assert (folder / name).read_bytes() == content
-    assert len(load(rebuild(options.log_dir))) == 1
+    assert len(load(rebuild(options.settings.log_dir))) == 1
 
 
 def test_a_clock_set_back_changes_nothing(engine, options, tmp_path, monkeypatch):
-    straight = runs.run(engine, dataclasses.replace(options, log_dir=str(tmp_path / "straight")))
+    straight = runs.run(engine, options.replace(log_dir=str(tmp_path / "straight")))
     times = iter(range(2_000_000_000, 0, -1000))
     monkeypatch.setattr(time, "time", lambda: float(next(times)))
-    folder = runs.run(engine, dataclasses.replace(options, save_every=0))
+    folder = runs.run(engine, options.replace(save_every=0))
     for path in folder.rglob("*"):
         os.utime(path, (1, 1))
     assert same_results(runs.run(engine, options), straight)
-    assert len(load(rebuild(options.log_dir))) == 1
+    assert len(load(rebuild(options.settings.log_dir))) == 1
 
 
 # Verification
@@ -513,7 +523,7 @@ def test_stored_weights_confirm_stored_metrics(engine, options, capsys):
     folder = runs.run(engine, options)
     assert verify.main([str(folder)]) == 0
     assert "confirmed, bit for bit" in capsys.readouterr().out
-    assert verify.main([folder.name, "--log_dir", options.log_dir]) == 0
+    assert verify.main([folder.name, "--log_dir", options.settings.log_dir]) == 0
     weights, record = load_arrays(folder / "best.safetensors")
     weights["decoder.1.bias"][::2] += 3.0
     save_arrays(folder / "best.safetensors", weights, record)
@@ -532,7 +542,7 @@ def test_what_cannot_be_verified_says_why(either, options, capsys):
         return line
 
     assert "no such run" in refused("nowhere")
-    folder = runs.run(either, dataclasses.replace(options, save_results=False))
+    folder = runs.run(either, options.replace(save_results=False))
     capsys.readouterr()
     assert "again with --save_results" in refused(str(folder))
     runs.run(either, options)
@@ -556,7 +566,7 @@ def test_a_run_says_where_it_came_from(engine, options):
     about = read_json(folder / "run.json")
     assert {"numpy", "scipy", "python", ENGINES[engine].framework} <= set(about["versions"])
     assert {**about["options"], "engine": engine} == read_json(folder / "options.json")
-    assert about["seed"] == options.seed
+    assert about["seed"] == options.training.seed
     assert about["manifest_sha256"] == sha256_of(about["manifest"])
     assert {"git_commit", "git_dirty", "device", "threads", "machine"} <= set(about)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import subprocess
 import sys
@@ -17,7 +16,8 @@ from hypothesis import strategies as st
 from run_folders import FINGERPRINT, per_user_values, published_row, write_run
 from utils import results
 from utils.metrics.ranking import METRICS
-from utils.options import RunOptions
+from utils.models import MODELS
+from utils.options import fields_of
 from utils.results_table import as_text, parse_table
 from utils.run_arrays import read_lists, read_per_user
 from utils.system.errors import UserError
@@ -84,7 +84,7 @@ def test_a_row_says_what_the_run_was_told_and_what_it_found(tmp_path):
 
 def test_every_metric_and_every_option_that_matters_has_a_column():
     paths_and_the_like = {"data_dir", "eval_batch_size", "threads", "prefetch", "save_every", "log_dir", "save_results"}
-    assert {field.name for field in dataclasses.fields(RunOptions)} - set(results.COLUMNS) <= paths_and_the_like
+    assert {name for model in MODELS for name in fields_of(model)} - set(results.COLUMNS) <= paths_and_the_like
     assert {name for metric in METRICS for name in (metric, f"{metric}_se")} <= set(results.COLUMNS)
 
 

@@ -1,6 +1,5 @@
 """A run as its user meets it: what it leaves behind, found again, gone on with, and how it says no."""
 
-import dataclasses
 import json
 import shutil
 import subprocess
@@ -74,7 +73,7 @@ def test_the_stored_lists_are_those_that_the_figures_were_taken_from(engine, opt
 
 def test_the_test_figures_are_those_of_the_stored_best_weights(engine, package, options, data_dir):
     """Not of the last epoch's: with a huge learning rate the last epoch is not the best one."""
-    options = dataclasses.replace(options, lr=0.05, n_epochs=12, early_stop_patience=0)
+    options = options.replace(lr=0.05, n_epochs=12, early_stop_patience=0)
     folder = runs.run(engine, options)
     metrics = metrics_of(folder)
     weights, record = load_arrays(folder / "best.safetensors")
@@ -83,14 +82,14 @@ def test_the_test_figures_are_those_of_the_stored_best_weights(engine, package, 
     trainer = package.build(options.resolved(), data.n_items)
     trainer.load_weights(weights)
     evaluation = trainer.evaluate(data.test_fold_in.binary(), 100)
-    assert evaluation.loss(metrics["beta"]) == metrics["test"]["loss"]
+    assert trainer.model.objective(evaluation.means(), metrics) == metrics["test"]["loss"]
     assert metrics["best_epoch"] < 12
 
 
 @pytest.mark.parametrize("model", ["vae", "dae"])
 def test_the_same_command_gives_the_same_bytes(engine, options, tmp_path, model):
-    once = runs.run(engine, dataclasses.replace(options, model=model))
-    again = runs.run(engine, dataclasses.replace(options, model=model, log_dir=str(tmp_path / "again")))
+    once = runs.run(engine, options.replace(model=model))
+    again = runs.run(engine, options.replace(model=model, log_dir=str(tmp_path / "again")))
     for name in ("metrics.json", "per_user.npz", "best.safetensors", "options.json"):
         if name != "options.json":  # which names its log_dir
             assert (once / name).read_bytes() == (again / name).read_bytes(), name
@@ -99,7 +98,7 @@ def test_the_same_command_gives_the_same_bytes(engine, options, tmp_path, model)
 def test_a_finished_run_is_not_run_again(engine, options, monkeypatch, capsys):
     folder = runs.run(engine, options)
     before = (folder / "metrics.json").stat().st_mtime_ns
-    monkeypatch.setattr(Training, "run_to_the_end", lambda self: pytest.fail("trained again"))
+    monkeypatch.setattr(Training, "epochs", lambda self: pytest.fail("trained again"))
     assert runs.run(engine, options) == folder
     assert (folder / "metrics.json").stat().st_mtime_ns == before
     assert "finished before" in capsys.readouterr().out
@@ -108,8 +107,8 @@ def test_a_finished_run_is_not_run_again(engine, options, monkeypatch, capsys):
 @pytest.mark.parametrize("stop_at", [1, 6, 13])
 def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(engine, package, options, tmp_path, stop_at):
     """Ctrl-C in the middle of an epoch; every switch on that has a memory."""
-    options = dataclasses.replace(options, lr_scheduler=True, lr_patience=0, weight_decay=0.01, dropout_dec=(0.1, 0.1))
-    straight = runs.run(engine, dataclasses.replace(options, log_dir=str(tmp_path / "straight")))
+    options = options.replace(lr_scheduler=True, lr_patience=0, weight_decay=0.01, dropout_dec=(0.1, 0.1))
+    straight = runs.run(engine, options.replace(log_dir=str(tmp_path / "straight")))
     with (
         interrupted_at(package, stop_at) as steps,
         pytest.raises(KeyboardInterrupt, match="the same command goes on from there"),
@@ -130,8 +129,8 @@ def test_a_damaged_state_is_set_aside_and_said(engine, options, package, monkeyp
     def stop(self, *arguments):
         raise KeyboardInterrupt
 
-    options = dataclasses.replace(options, save_every=0)
-    train_step = package.Trainer.train_step
+    options = options.replace(save_every=0)
+    train_step = package.StepLearner.train_step
     steps = []
 
     def stops(self, *arguments):
@@ -139,10 +138,10 @@ def test_a_damaged_state_is_set_aside_and_said(engine, options, package, monkeyp
         return stop(self) if len(steps) == 9 else train_step(self, *arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(package.Trainer, "train_step", stops)
+        patched.setattr(package.StepLearner, "train_step", stops)
         with pytest.raises(KeyboardInterrupt):
             runs.run(engine, options)
-    (state,) = Path(options.log_dir).glob("runs/*/state.safetensors")
+    (state,) = Path(options.settings.log_dir).glob("runs/*/state.safetensors")
     state.write_bytes(state.read_bytes()[:1000])
     folder = runs.run(engine, options)
     assert "damaged" in capsys.readouterr().out
@@ -151,7 +150,7 @@ def test_a_damaged_state_is_set_aside_and_said(engine, options, package, monkeyp
 
 
 def test_early_stopping_and_eval_every(engine, options):
-    folder = runs.run(engine, dataclasses.replace(options, n_epochs=60, eval_every=3, early_stop_patience=2, lr=0.05))
+    folder = runs.run(engine, options.replace(n_epochs=60, eval_every=3, early_stop_patience=2, lr=0.05))
     history = pd.read_csv(folder / "history.csv")
     evaluated = history[history["val_n100"].notna()]
     assert (evaluated["epoch"] % 3 == 0).all()
@@ -162,7 +161,7 @@ def test_early_stopping_and_eval_every(engine, options):
 
 
 def test_early_stopping_on_the_loss_compares_epochs_at_the_cap(engine, options):
-    folder = runs.run(engine, dataclasses.replace(options, early_stop_score_fn="loss", anneal_cap=1.0, n_epochs=8))
+    folder = runs.run(engine, options.replace(early_stop_score_fn="loss", anneal_cap=1.0, n_epochs=8))
     history = pd.read_csv(folder / "history.csv")
     at_cap = history["val_nll"] + 1.0 * history["val_kl"]
     assert metrics_of(folder)["best_epoch"] == history.loc[at_cap.idxmin(), "epoch"]
@@ -183,19 +182,19 @@ def test_early_stopping_on_the_loss_compares_epochs_at_the_cap(engine, options):
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(engine, options, capsys, argv, expected):
-    assert runs.door(engine, [*argv, "--data_dir", options.data_dir, "--log_dir", options.log_dir]) == 2
+    assert runs.main(engine, [*argv, "--data_dir", options.data.data_dir, "--log_dir", options.settings.log_dir]) == 2
     captured = capsys.readouterr()
     lines = captured.err.strip().splitlines()
     assert len(lines) == 1, captured.err
     assert lines[0].startswith("error: ")
     assert expected in lines[0]
-    assert not Path(options.log_dir).exists(), "refused before anything was made"
+    assert not Path(options.settings.log_dir).exists(), "refused before anything was made"
 
 
 def test_a_missing_framework_is_one_line_that_says_how_to_install_it(engine, options, monkeypatch, capsys):
     monkeypatch.setattr("utils.engine.importlib.util.find_spec", lambda name: None)
-    argv = ["--dataset", "tastes", "--data_dir", options.data_dir, "--log_dir", options.log_dir]
-    assert runs.door(engine, argv) == 2
+    argv = ["--dataset", "tastes", "--data_dir", options.data.data_dir, "--log_dir", options.settings.log_dir]
+    assert runs.main(engine, argv) == 2
     assert f"-e '.[{engine}]'" in capsys.readouterr().err
 
 
@@ -204,17 +203,26 @@ def test_a_full_disk_is_one_line_and_leaves_no_result(engine, options, monkeypat
         raise OSError(28, "No space left on device", "metrics.json")
 
     monkeypatch.setattr("experiments.runs.folder.write_json", full)
-    argv = ["--dataset", "tastes", "--data_dir", options.data_dir, "--log_dir", options.log_dir, "--n_epochs", "1"]
-    assert runs.door(engine, argv) == 2
+    argv = [
+        "--dataset",
+        "tastes",
+        "--data_dir",
+        options.data.data_dir,
+        "--log_dir",
+        options.settings.log_dir,
+        "--n_epochs",
+        "1",
+    ]
+    assert runs.main(engine, argv) == 2
     assert "the disk is full" in capsys.readouterr().err
-    assert not list(Path(options.log_dir).glob("runs/*/metrics.json"))
+    assert not list(Path(options.settings.log_dir).glob("runs/*/metrics.json"))
 
 
 def test_each_door_as_a_process_gives_the_same_bytes_twice(engine, options, tmp_path):
     """Also with several threads: the same seed, thread count and machine give bit-identical metrics."""
     folders = []
     for where in ("once", "again"):
-        command = [sys.executable, f"main_{engine}.py", "--dataset", "tastes", "--data_dir", options.data_dir,
+        command = [sys.executable, f"main_{engine}.py", "--dataset", "tastes", "--data_dir", options.data.data_dir,
                    "--log_dir", str(tmp_path / where), "--n_epochs", "2", "--threads", "2"]  # fmt: skip
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
@@ -245,8 +253,8 @@ def test_test_users_whose_items_no_training_user_has_are_evaluated_alike(both, o
     assert [*np.diff(data.test_fold_in.indptr)] == [0, 0, 7, 7]
     found = {}
     for size in (1, 4):
-        asked = dataclasses.replace(
-            options, dataset="strangers", data_dir=str(tmp_path), log_dir=str(tmp_path / str(size)),
+        asked = options.replace(
+            dataset="strangers", data_dir=str(tmp_path), log_dir=str(tmp_path / str(size)),
             eval_batch_size=size, n_epochs=2,
         )  # fmt: skip
         for engine in both:
@@ -263,7 +271,7 @@ def test_test_users_whose_items_no_training_user_has_are_evaluated_alike(both, o
 
 
 def test_from_python_a_trained_model_ranks_and_embeds_new_users(engine, options):
-    model = runs.train(engine, dataclasses.replace(options, n_epochs=40, save_results=False))
+    model = runs.train(engine, options.replace(n_epochs=40, save_results=False))
     newcomers = two_tastes(n_users=8, n_items=40, clicks=5, seed=9)
     data = runs.data_of(options)
     clicks = newcomers[:, data.item_ids]  # columns as the model knows them

@@ -5,11 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.options import RunOptions
-from utils.schedules import PlateauSchedule, Progress, annealing_steps, beta_at, beta_cap
+from utils.schedules import PlateauSchedule, Progress
 
 
 def options_of(**given):
     return RunOptions(**given).resolved()
+
+
+def beta_at(step, options, steps_per_epoch):
+    return options.model.knobs_at(step, steps_per_epoch, options.training.n_epochs)["beta"]
 
 
 def test_the_papers_absolute_annealing():
@@ -22,7 +26,7 @@ def test_the_papers_absolute_annealing():
 
 def test_the_studys_relative_annealing():
     options = options_of(n_epochs=200, anneal_cap=0.2)
-    assert annealing_steps(options, 10) == pytest.approx(10 * (200 - int(0.15 * 200)) / 0.2)
+    assert options.model.annealing_steps(10, 200) == pytest.approx(10 * (200 - int(0.15 * 200)) / 0.2)
     assert beta_at(10 * 170, options, 10) == pytest.approx(0.2)
     assert beta_at(10 * 85, options, 10) == pytest.approx(0.1)
 
@@ -48,11 +52,11 @@ def test_keeping_the_slope_of_an_annealing_to_one():
 
 def test_constant_and_none_and_dae():
     constant = options_of(constant_anneal=True, anneal_cap=0.0)
-    assert (beta_at(0, constant, 10), beta_cap(constant)) == (0, 0)
+    assert (beta_at(0, constant, 10), constant.model.final_knobs()["beta"]) == (0, 0)
     none = options_of(annealing="none")
-    assert (beta_at(0, none, 10), beta_cap(none)) == (1, 1)
+    assert (beta_at(0, none, 10), none.model.final_knobs()["beta"]) == (1, 1)
     dae = options_of(model="dae")
-    assert (beta_at(500, dae, 10), beta_cap(dae)) == (0, 0)
+    assert (dae.model.knobs_at(500, 10, 200), dae.model.final_knobs()) == ({}, {})
 
 
 def test_early_stopping_counts_evaluations_without_a_better_score():

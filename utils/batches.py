@@ -8,16 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix, issparse, sparray, spmatrix
-
-from utils.models import MODELS
-from utils.options import RunOptions
-from utils.randomness import Purpose, dropout_mask, stream
-from utils.system.prefetch import ahead
 
 #: Users' clicks as they may be given: see :func:`binary_clicks`.
 ClickMatrix = spmatrix | sparray | ArrayLike
@@ -36,6 +30,7 @@ class Batch:
         noise: float32 arrays the network multiplies or adds, in the order it meets them: masks of the encoder
             layers ``(M, width)``, epsilon ``(M, K)`` of a variational model, masks of the decoder layers.
             Empty at evaluation.
+        part: the pass of the epoch that a training batch belongs to (``utils.models.base.Pass``).
     """
 
     indptr: np.ndarray
@@ -43,6 +38,7 @@ class Batch:
     values: np.ndarray
     n_items: int
     noise: tuple[np.ndarray, ...] = ()
+    part: str = "all"
 
     @property
     def n_users(self) -> int:
@@ -115,52 +111,12 @@ def _dense(given: ArrayLike) -> np.ndarray:
         raise ValueError(f"the clicks are no array ({error}); expected rows of equal length") from error
 
 
-def plain_batch(clicks: csr_matrix) -> Batch:
+def plain_batch(clicks: csr_matrix, part: str = "all") -> Batch:
     """The rows of ``clicks`` as a batch without dropout or noise, L2-normalised, as at evaluation."""
     counts = np.diff(clicks.indptr)
     values = np.repeat(1.0 / np.sqrt(np.maximum(counts, 1)), counts).astype(np.float32)
-    return Batch(clicks.indptr.astype(np.int64), clicks.indices.astype(np.int64), values, clicks.shape[1])
-
-
-def steps_per_epoch(n_users: int, batch_size: int) -> int:
-    """Batches in an epoch; the last one may be smaller."""
-    return -(-n_users // batch_size)
-
-
-def training_batches(clicks: csr_matrix, options: RunOptions, epoch: int, first_step: int = 0) -> Iterator[Batch]:
-    """The batches of one epoch (counted from 1): every user once, in an order drawn for the epoch.
-
-    ``clicks`` is the binary training matrix ``(users, items)``; ``options`` are resolved; ``first_step`` skips the
-    batches before it, as a resumed run does. Each batch has random streams of its own, so ``options.prefetch``
-    threads draw them ahead without changing one.
-    """
-    order = stream(options.seed, Purpose.ORDER, epoch).permutation(clicks.shape[0])
-
-    def drawn(step: int) -> Batch:
-        begin = step * options.batch_size
-        return with_noise(plain_batch(clicks[order[begin : begin + options.batch_size]]), options, epoch, step)
-
-    steps = range(first_step, steps_per_epoch(len(order), options.batch_size))
-    return ahead((partial(drawn, step) for step in steps), options.prefetch)
-
-
-def with_noise(batch: Batch, options: RunOptions, epoch: int, step: int) -> Batch:
-    """``batch`` with input dropout applied and the noise of its step drawn (Liang et al. 2018, sec. 2.1.1, 2.4)."""
-    values = batch.values
-    if options.dropout_enc[0] > 0:
-        random = stream(options.seed, Purpose.INPUT_DROPOUT, epoch, step)
-        values = values * dropout_mask(random, len(values), options.dropout_enc[0])
-    masks = stream(options.seed, Purpose.LAYER_DROPOUT, epoch, step)
-
-    def drawn(widths: tuple[int, ...], rates: tuple[float, ...]) -> list[np.ndarray]:
-        return [dropout_mask(masks, (batch.n_users, width), p) for width, p in zip(widths, rates, strict=True) if p > 0]
-
-    noise = drawn(options.q_dims[:-1], options.dropout_enc[1:])
-    if MODELS[options.model].annealed:
-        epsilon = stream(options.seed, Purpose.EPSILON, epoch, step)
-        noise.append(epsilon.standard_normal((batch.n_users, options.p_dims[0]), dtype=np.float32))
-    noise += drawn(options.p_dims, options.dropout_dec)
-    return Batch(batch.indptr, batch.indices, values, batch.n_items, tuple(noise))
+    indptr, indices = clicks.indptr.astype(np.int64), clicks.indices.astype(np.int64)
+    return Batch(indptr, indices, values, clicks.shape[1], part=part)
 
 
 def evaluation_batches(clicks: csr_matrix, batch_size: int) -> Iterator[Batch]:

@@ -14,7 +14,7 @@ from utils.system.errors import UserError
 
 
 class Chosen(Protocol):
-    """Options with a profile and single deviations, as ``utils.options.RunOptions`` has them."""
+    """Options with a profile and single deviations, as ``utils.models.base.ModelOptions`` has them."""
 
     @property
     def profile(self) -> str:

@@ -25,7 +25,7 @@ _THREADS = "OMP_NUM_THREADS"
 class EngineEntry:
     """An engine by name (also that of its extra in ``setup.py``): its package here, the module it needs, its titles.
 
-    ``dl_frame`` is what the published results call it; ``precisions`` are the ``RunOptions.precision`` it has.
+    ``dl_frame`` is what the published results call it; ``precisions`` are the ``RunSettings.precision`` it has.
     """
 
     name: str
@@ -48,24 +48,22 @@ class Evaluation:
 
     Attributes:
         ranked: int32 ``(n, k)``, the best items of each user, fold-in left out, padded with -1.
-        nll: float64 ``(n,)``, ``-sum_i x_i log pi_i`` over the fold-in, at ``z = mu``.
-        kl: float64 ``(n,)``, the KL term, not weighted; zeros for a model without one.
+        terms: float64 ``(n,)`` each, the terms of the model's objective, not weighted: ``nll`` is ``-sum_i x_i log
+            pi_i`` over the fold-in, at ``z = mu``; ``kl`` is zeros for a dae.
     """
 
     ranked: np.ndarray
-    nll: np.ndarray
-    kl: np.ndarray
+    terms: Mapping[str, np.ndarray]
 
-    def loss(self, beta: float) -> float:
-        """The mean over users of ``nll + beta * kl`` (Liang et al. 2018, eq. 7)."""
-        return float(np.mean(self.nll) + (beta * np.mean(self.kl) if beta else 0.0))  # an overflowed KL times 0 is 0
+    def means(self) -> dict[str, float]:
+        """The mean of each term over the users."""
+        return {name: float(np.mean(values)) for name, values in self.terms.items()}
 
 
-class Trainer(Protocol):
-    """A model in one framework: how it is trained, asked, and written down. ``<engine>.trainer.Trainer``.
+class Learner(Protocol):
+    """A model in one framework: how it is asked, and written down. ``<engine>.learner``.
 
-    Built as ``build(options, n_items)`` from resolved options, with weights drawn from their seed
-    (``utils.randomness.draw_weights``).
+    Built as ``build(options, n_items, statistics)`` from resolved options.
 
     :meth:`evaluate`, :meth:`rank`, :meth:`scores` and :meth:`embed` are asked about users by their clicks
     ``(users, items)`` in any form that ``utils.batches.binary_clicks`` takes: any SciPy format or a dense array, a
@@ -74,12 +72,6 @@ class Trainer(Protocol):
     other; no users give no rows.
     """
 
-    def train_step(self, batch: Batch, beta: float, lr: float) -> Any:
-        """One update on ``batch``; returns a handle for :meth:`read_losses`, without waiting for the device."""
-
-    def read_losses(self, handle: Any) -> tuple[float, float]:
-        """The (nll, kl) of a step, means over its users; waits until the step is done."""
-
     def evaluate(
         self, fold_in: ClickMatrix, k: int, epoch: int = 0, heed: Callable[[], None] = lambda: None
     ) -> Evaluation:
@@ -87,8 +79,8 @@ class Trainer(Protocol):
 
         ``heed`` is called before each batch; what it raises ends the evaluation, which has changed nothing.
 
-        With the deviation ``baked_sampling`` z is sampled, and ``epoch`` names the noise (``utils.deviant_draws``);
-        else it means nothing.
+        With the deviation ``baked_sampling`` z is sampled, and ``epoch`` names the noise
+        (``utils.models.mult.MultOptions.with_evaluation_noise``); else it means nothing.
         """
 
     def rank(self, fold_in: ClickMatrix, k: int) -> np.ndarray:
@@ -112,11 +104,24 @@ class Trainer(Protocol):
     def weights(self) -> dict[str, np.ndarray]:
         """A copy of the weights by canonical name, in the precision of the run."""
 
-    def gradients(self) -> dict[str, np.ndarray]:
-        """A copy of the gradients of the last :meth:`train_step`, by canonical name and shape."""
-
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Take ``weights``, by canonical name and shape; ``ValueError`` when they do not fit."""
+
+
+class StepLearner(Learner, Protocol):
+    """A model that is trained step by step, from weights drawn from the seed of its options."""
+
+    def train_step(self, batch: Batch, knobs: Mapping[str, float]) -> Any:
+        """One update on ``batch``; returns a handle for :meth:`read_terms`, without waiting for the device.
+
+        ``knobs`` are the model's own (``ModelOptions.knobs_at``) and ``lr``, the learning rate.
+        """
+
+    def read_terms(self, handle: Any) -> dict[str, float]:
+        """The terms of a step's objective, means over its users; waits until the step is done."""
+
+    def gradients(self) -> dict[str, np.ndarray]:
+        """A copy of the gradients of the last :meth:`train_step`, by canonical name and shape."""
 
     def optimizer_state(self) -> dict[str, np.ndarray]:
         """A copy of the optimiser's moments and step count, by name."""
@@ -158,10 +163,10 @@ def engine_obstacle(name: str) -> str | None:
 def check_precision(name: str, options: RunOptions) -> None:
     """Raise ``UserError`` when the engine ``name`` does not compute in the precision of ``options``."""
     entry = ENGINES[name]
-    if options.precision not in entry.precisions:
+    if options.settings.precision not in entry.precisions:
         raise UserError(
-            f"--precision {options.precision}: the {entry.title} engine has only {' and '.join(entry.precisions)}; "
-            f"take one of them, or another engine"
+            f"--precision {options.settings.precision}: the {entry.title} engine has only "
+            f"{' and '.join(entry.precisions)}; take one of them, or another engine"
         )
 
 

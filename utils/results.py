@@ -19,7 +19,8 @@ import pandas as pd
 
 from utils.engine import ENGINES
 from utils.metrics.ranking import METRICS
-from utils.options import RunOptions
+from utils.models import MODELS
+from utils.options import DEFAULT_MODEL, DataSelection, decisive_of, defaults_of, fields_of
 from utils.results_table import NOT_APPLICABLE, as_text, fits, parse_table
 from utils.system.errors import UserError, one_line
 from utils.system.files import read_json, sha256_of, sweep, written_whole
@@ -39,20 +40,30 @@ PUBLISHED_OPTIONS = tuple(
     name for name in PUBLISHED_COLUMNS if name not in ("loss", "r20", "best_epoch", "dl_frame", "n100", "r50")
 )
 
-_GROUP_OF = {field.name: field.metadata["group"] for field in dataclasses.fields(RunOptions)}
-_DECISIVE = [field.name for field in dataclasses.fields(RunOptions) if field.metadata.get("affects_result", True)]
-_DEFAULT = {field.name: field.default for field in dataclasses.fields(RunOptions)}
+# Of all models, in the order in which settings are told; those of later models stand last in the table.
+_EARLIER = (
+    "dataset", "model", "p_dims", "q_dims", "dropout_enc", "dropout_dec", "n_epochs", "batch_size", "lr", "optimizer",
+    "weight_decay", "decay", "lr_scheduler", "lr_patience", "anneal_cap", "annealing", "constant_anneal",
+    "anneal_share", "anneal_total", "eval_every", "early_stop_patience", "early_stop_score_fn", "profile", "deviations",
+    "init_from", "precision", "seed", "device",
+)  # fmt: skip
+_PREPARATION = tuple(
+    field.name for field in dataclasses.fields(DataSelection) if field.name not in ("dataset", "data_dir")
+)
+_LATER = tuple(
+    name
+    for name in dict.fromkeys(name for model in MODELS for name in decisive_of(model))
+    if name not in (*_EARLIER, *_PREPARATION)
+)
 #: The options that change a run's result, beyond those that only name its data (``data`` stands for them).
-DECISIVE_OPTIONS = tuple(name for name in _DECISIVE if name == "dataset" or _GROUP_OF[name] != _GROUP_OF["dataset"])
-_PREPARATION = tuple(name for name in _DECISIVE if name not in DECISIVE_OPTIONS)
-_BETA_OPTIONS = tuple(name for name in DECISIVE_OPTIONS if _GROUP_OF[name] == _GROUP_OF["anneal_cap"])
+DECISIVE_OPTIONS = (*_EARLIER, *_LATER)
 
 _MAIN_METRICS = ("n100", "r20", "r50")
 _OTHER_METRICS = tuple(name for name in METRICS if name not in _MAIN_METRICS)
 _RUN_COLUMNS = ("epoch_seconds", "eval_seconds", "seconds", "peak_memory_mib", "machine", "threads")
 COLUMNS = (
     *PUBLISHED_COLUMNS,
-    *(name for name in DECISIVE_OPTIONS if name not in PUBLISHED_COLUMNS),
+    *(name for name in _EARLIER if name not in PUBLISHED_COLUMNS),
     *_PREPARATION,
     *("run_id", "data", "status", "n_parameters", "epochs", "updates", "beta", "test_users"),
     *(f"{name}_se" for name in _MAIN_METRICS),
@@ -60,6 +71,7 @@ COLUMNS = (
     *("nll", "kl", "val_loss", *(f"val_{name}" for name in _MAIN_METRICS)),
     *_RUN_COLUMNS,
     *("framework", "numpy", "python", "git_commit", "git_dirty", "finished"),
+    *_LATER,
 )
 
 
@@ -171,8 +183,11 @@ def _row(folder: Path, damaged: list[str]) -> tuple[tuple, dict[str, str]]:
     """(sort key, row) of the run in ``folder``; ``ValueError`` or ``OSError`` naming the file when it has none."""
     metrics = _checked_metrics(folder / "metrics.json")
     options = _object(folder / "options.json")
-    lacking = [name for name in PUBLISHED_OPTIONS if name not in options]
-    if lacking:
+    model = options.get("model")
+    if model is not None and model not in MODELS:
+        raise ValueError(f"{folder / 'options.json'}: the model {model!r} is unknown to this version")
+    of_model = {"model", *fields_of(model or DEFAULT_MODEL)}
+    if lacking := [name for name in PUBLISHED_OPTIONS if name in of_model and name not in options]:
         raise ValueError(f"{folder / 'options.json'} lacks {_some(lacking)}")
     try:
         run = _object(folder / "run.json")
@@ -180,7 +195,7 @@ def _row(folder: Path, damaged: list[str]) -> tuple[tuple, dict[str, str]]:
         damaged.append(f"{one_line(error)}; its times and versions are left blank in {RESULTS_FILE}")
         run = {}
     _compare_checksum(folder / "metrics.json", run.get("sha256"))
-    values = {**_option_values(options, metrics), **_metric_values(metrics), **_run_values(run, metrics)}
+    values = {**_option_values(options), **_metric_values(metrics), **_run_values(run, metrics)}
     if misfits := [name for name in COLUMNS if not fits(name, values.get(name))]:
         raise ValueError(f"{folder}: its files are damaged ({misfits[0]} is {values[misfits[0]]!r})")
     try:
@@ -191,20 +206,21 @@ def _row(folder: Path, damaged: list[str]) -> tuple[tuple, dict[str, str]]:
 
 
 def _sort_key(values: dict[str, Any]) -> tuple:
-    cap = values["anneal_cap"]
+    cap, widths = values["anneal_cap"], values["p_dims"]
     return (
-        str(values["dataset"]), str(values["model"]), [int(width) for width in values["p_dims"]],
+        str(values["dataset"]), str(values["model"]),
+        [] if widths == NOT_APPLICABLE else [int(width) for width in widths],
         -1.0 if cap == NOT_APPLICABLE else float(cap),
-        str(values["dl_frame"]), int(values["seed"] or 0), values["run_id"],
+        str(values["dl_frame"]), 0 if values["seed"] == NOT_APPLICABLE else int(values["seed"] or 0), values["run_id"],
     )  # fmt: skip
 
 
-def _option_values(options: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
+def _option_values(options: dict[str, Any]) -> dict[str, Any]:
     # An option that a run's record does not know came later than the run, which did as its default says.
-    values = {name: options.get(name, _DEFAULT[name]) for name in _DECISIVE}
-    if metrics["beta"] is None:  # a model without beta: what was said of it had no part in the result
-        values.update(dict.fromkeys(_BETA_OPTIONS, NOT_APPLICABLE))
-    return values
+    model = options["model"]
+    known = {"model": model} | {name: options.get(name, defaults_of(model)[name]) for name in fields_of(model)}
+    known |= dict.fromkeys(MODELS[model].options.unused, NOT_APPLICABLE)  # they had no part in the result
+    return {name: known.get(name, NOT_APPLICABLE) for name in (*DECISIVE_OPTIONS, *_PREPARATION)}
 
 
 def _metric_values(metrics: dict[str, Any]) -> dict[str, Any]:

@@ -7,28 +7,27 @@ from typing import Any
 
 import pandas as pd
 
+from utils.models import MODELS
+from utils.options import decisive_of
 from utils.system.errors import UserError
 
 #: What stands where a column does not apply, such as the annealing of a dae; a blank is a value not known.
 NOT_APPLICABLE = "NA"
 
+_OPTIONS = {name: str(field.type) for model in MODELS for name, field in decisive_of(model).items()}
 _LISTS: dict[str, Callable[[str], Any]] = {
-    "p_dims": int,
-    "q_dims": int,
-    "dropout_enc": float,
-    "dropout_dec": float,
-    "deviations": str.strip,
+    name: next(part for word, part in (("int", int), ("float", float), ("str", str.strip)) if word in kind)
+    for name, kind in _OPTIONS.items()
+    if "tuple" in kind
 }
-_FLAGS = {"lr_scheduler", "constant_anneal", "git_dirty", "comparable"}
-_NUMBERS = {
-    "loss", "r20", "lr_patience", "lr", "early_stop_patience", "best_epoch", "weight_decay", "n100", "anneal_cap",
-    "batch_size", "r50", "seed",
+_FLAGS = {name for name, kind in _OPTIONS.items() if kind == "bool"} | {"git_dirty", "comparable"}
+_NUMBERS = {name for name, kind in _OPTIONS.items() if kind in ("int", "float")} | {
+    "loss", "r20", "best_epoch", "n100", "r50"
 }  # fmt: skip
 # Texts that may look like numbers: a hash of digits only, a version such as 3.10.
-_TEXTS = {
-    "model", "dataset", "dl_frame", "optimizer", "decay", "annealing", "early_stop_score_fn", "device", "machine",
-    "profile", "run_id", "data", "status", "framework", "numpy", "python", "git_commit", "finished", "source",
-    "protocol", "note",
+_TEXTS = {name for name, kind in _OPTIONS.items() if kind in ("str", "str | None")} | {
+    "model", "dl_frame", "machine", "run_id", "data", "status", "framework", "numpy", "python", "git_commit",
+    "finished", "source", "protocol", "note",
 }  # fmt: skip
 
 

@@ -1,43 +1,9 @@
-"""What changes over a run: beta, the learning rate, and whether to go on. No framework has a part in it."""
+"""What evaluations decide over a run: the learning rate, and whether to go on. No framework has a part in it."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-
-from utils.models import MODELS
-from utils.options import RunOptions
-
-
-def annealing_steps(options: RunOptions, steps_per_epoch: int) -> float:
-    """The steps in which beta rises by 1.
-
-    Relative (the 2020 study's code): ``steps_per_epoch * (n_epochs - int(0.15 * n_epochs)) / cap``, which brings
-    beta to the cap at 85 % (``anneal_share``) of the planned epochs. Absolute: ``anneal_total``.
-    """
-    if options.annealing == "absolute":
-        return float(options.anneal_total)
-    left = int(round((1.0 - options.anneal_share) * options.n_epochs, 9))  # round: 0.2 * 5 must not be 0.99...
-    return max(1, steps_per_epoch * (options.n_epochs - left)) / options.anneal_cap
-
-
-def beta_at(step: int, options: RunOptions, steps_per_epoch: int) -> float:
-    """beta of the update after ``step`` others (Liang et al. 2018, sec. 2.2.2): ``min(cap, step / total)``.
-
-    0 for a model without KL term; the cap under constant annealing; 1 without annealing.
-    """
-    if not MODELS[options.model].annealed:
-        return 0.0
-    if options.annealing in ("constant", "none"):
-        return beta_cap(options)
-    return min(options.anneal_cap, step / annealing_steps(options, steps_per_epoch))
-
-
-def beta_cap(options: RunOptions) -> float:
-    """The beta a run ends with, at which early stopping on the loss compares epochs."""
-    if not MODELS[options.model].annealed:
-        return 0.0
-    return 1.0 if options.annealing == "none" else options.anneal_cap
 
 
 @dataclass

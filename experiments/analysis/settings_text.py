@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.analysis.pairs import OPTIONS
 from experiments.analysis.published import is_blank
-from utils.options import RunOptions
+from utils.models import MODELS
+from utils.options import defaults_of
 from utils.results_table import NOT_APPLICABLE
 
-_DEFAULTS = {field.name: field.default for field in dataclasses.fields(RunOptions)}
+_DEFAULTS = {name: value for model in MODELS for name, value in defaults_of(model).items()}
 #: Options that are always told, or that another one says already (``annealing``: ``constant_anneal``).
 _ELSEWHERE = ("dataset", "model", "p_dims", "anneal_cap", "constant_anneal")
 #: Options that have a part in a run only when another has a certain value.

@@ -11,7 +11,7 @@ from data_prep import DATASETS
 from experiments.grids.estimate import Estimate, Estimator
 from experiments.grids.execute import arguments_of
 from experiments.grids.file import Planned
-from experiments.grids.plan import Grid, Shelf
+from experiments.grids.plan import Grid, RunIndex
 from utils.system.errors import UserError
 
 
@@ -21,17 +21,17 @@ def dry_run(grid: Grid) -> int:
     Data that are not prepared yet are said to be so; the estimate then goes by the counts a catalogued data set
     is known to have.
     """
-    estimator, shelf = Estimator(grid.options.log_dir), Shelf()
-    prepared = {dataset: _is_prepared(dataset, grid, shelf) for dataset in grid.datasets}
+    estimator, index = Estimator(grid.options.log_dir), RunIndex()
+    prepared = {dataset: _is_prepared(dataset, grid, index) for dataset in grid.datasets}
     estimates, finished = [], 0
     for number, planned in enumerate(grid.runs, start=1):
-        dataset = planned.options.dataset
-        settled = shelf.learned(planned) if prepared[dataset] else planned
-        if prepared[dataset] and shelf.is_finished(settled):
+        dataset = planned.options.data.dataset
+        settled = index.learned(planned) if prepared[dataset] else planned
+        if prepared[dataset] and index.is_finished(settled):
             finished += 1
             cost = "finished"
         else:
-            counts = shelf.facts(planned.options).counts if prepared[dataset] else _published_counts(dataset)
+            counts = index.facts(planned.options).counts if prepared[dataset] else _published_counts(dataset)
             estimates.append(estimator.estimate(settled, counts))
             cost = _cost(estimates[-1])
         print(f"{number:3}  {cost:19}  {command_line(settled)}")
@@ -56,11 +56,11 @@ def _without(words: list[str], names: tuple[str, ...]) -> list[str]:
     return [word for place, word in enumerate(words) if place not in dropped]
 
 
-def _is_prepared(dataset: str, grid: Grid, shelf: Shelf) -> bool:
+def _is_prepared(dataset: str, grid: Grid, index: RunIndex) -> bool:
     try:
         for planned in grid.runs:
-            if planned.options.dataset == dataset:
-                shelf.facts(planned.options)
+            if planned.options.data.dataset == dataset:
+                index.facts(planned.options)
     except UserError as error:
         print(f"not prepared yet: {error}", file=sys.stderr)
         return False

@@ -6,16 +6,13 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from experiments.grids.file import Planned
-from utils.batches import steps_per_epoch
 from utils.engine import ENGINES, thread_count
-from utils.models import MODELS
 from utils.options import RunOptions
 from utils.results import FINISHED, collect
 
@@ -80,16 +77,16 @@ class Estimator:
         data (None: unknown). Of a run that may stop early the epochs of like runs count, else all that are planned.
         """
         options = planned.options.resolved()
-        threads = options.threads or thread_count()
+        threads = options.settings.threads or thread_count()
         like = self._like(planned.engine, options)
         if like is not None:
             past = like["seconds"] / like["epochs"] * like["threads"] / threads
-            epochs = options.n_epochs
-            if options.early_stop_patience:
-                same = like[like["n_epochs"] == options.n_epochs]
+            epochs = options.training.n_epochs
+            if options.training.early_stop_patience:
+                same = like[like["n_epochs"] == epochs]
                 epochs = min(epochs, same["epochs"].mean()) if len(same) else epochs
             return Estimate(float(past.mean() * epochs), float(like["peak_memory_mib"].max()), measured=True)
-        if counts is None or options.device != "cpu":
+        if counts is None or options.settings.device != "cpu":
             return None
         self._rates = self._rates or Rates.measured()
         return _rough(planned.engine, options, counts, self._rates, thread_count() / threads)
@@ -97,10 +94,11 @@ class Estimator:
     def _like(self, engine: str, options: RunOptions) -> pd.DataFrame | None:
         """The finished runs of the same engine, data set and shape."""
         same = (self._past["dl_frame"] == ENGINES[engine].dl_frame) & (self._past["status"] == FINISHED)
+        values = options.flat()
         for name in ("dataset", "model", "batch_size", "device"):
-            same &= self._past[name] == getattr(options, name)
-        for name in ("p_dims", "q_dims"):
-            same &= self._past[name] == str(list(getattr(options, name)))
+            same &= self._past[name] == values[name]
+        for name in options.model.dimensions():
+            same &= self._past[name] == str(values[name])
         like = self._past[same].dropna(subset=["seconds", "epochs", "threads", "peak_memory_mib"])
         return like if len(like) else None
 
@@ -112,18 +110,15 @@ def _rough(engine: str, options: RunOptions, counts: Mapping[str, int], rates: R
     first layer is sparse and costs nothing beside them. An evaluation is a forward pass.
     """
     users, items, held_out = counts["training_users"], counts["training_items"], counts["validation_users"]
-    code = options.q_dims[-1] * (2 if MODELS[options.model].annealed else 1)
-    encoder = (*options.q_dims[:-1], code)
-    decoder = (*options.p_dims, items)
-    dense = sum(math.prod(pair) for widths in (encoder, decoder) for pair in pairwise(widths))
-    weights = dense + items * encoder[0]
-    evaluations = 1 / options.eval_every
+    shapes, training = options.model.shapes(items), options.training
+    matrices = [math.prod(shape) for shape in shapes.values() if len(shape) == 2]
+    weights, dense = sum(matrices), sum(matrices[1:])
+    evaluations = 1 / training.eval_every
     operations = (6 * users + 2 * held_out * evaluations) * dense
-    touches = _TOUCHES * (
-        steps_per_epoch(users, options.batch_size) * weights + (users + held_out * evaluations) * items
-    )
+    steps = math.ceil(users / training.batch_size)
+    touches = _TOUCHES * (steps * weights + (users + held_out * evaluations) * items)
     epoch = operations / (_EFFICIENCY * rates.operations) + touches / rates.touches
-    seconds = _START_SECONDS + options.n_epochs * epoch * slowdown
-    slab = min(max(options.batch_size, options.eval_batch_size), max(users, held_out)) * items
+    seconds = _START_SECONDS + training.n_epochs * epoch * slowdown
+    slab = min(max(training.batch_size, options.settings.eval_batch_size), max(users, held_out)) * items
     mib = _FRAMEWORK_MIB[engine] + 4 * (_COPIES * weights + _SLABS * slab + 8 * counts["training_events"]) / 2**20
     return Estimate(seconds, mib, measured=False)

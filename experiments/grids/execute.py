@@ -10,11 +10,10 @@ from typing import Any
 from tqdm import tqdm
 
 from experiments.grids.file import Planned, describe
-from experiments.grids.plan import Grid, Shelf
+from experiments.grids.plan import Grid, RunIndex
 from experiments.grids.processes import Job, Outcome, Standing, run_jobs
-from experiments.runs.divergence import told
+from experiments.runs.divergence import in_words
 from utils.results import DIVERGED, rebuild
-from utils.system.command_line import as_argv
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,8 +25,8 @@ def command_of(planned: Planned) -> tuple[str, ...]:
 
 def arguments_of(planned: Planned) -> list[str]:
     """The command line of a run: what differs from the defaults, and the data set even where it is the default."""
-    given = as_argv(planned.options)
-    return given if "--dataset" in given else ["--dataset", planned.options.dataset, *given]
+    given = planned.options.as_argv()
+    return given if "--dataset" in given else ["--dataset", planned.options.data.dataset, *given]
 
 
 def run(grid: Grid) -> int:
@@ -38,17 +37,17 @@ def run(grid: Grid) -> int:
     ``UserError`` before anything starts when data are missing, and ``KeyboardInterrupt`` when the user stopped
     it: the same command then goes on where it was.
     """
-    shelf = Shelf()
-    origins = {f"{run.options.dataset}: {shelf.facts(run.options).origin}": None for run in grid.runs}
+    index = RunIndex()
+    origins = {f"{run.options.data.dataset}: {index.facts(run.options).origin}": None for run in grid.runs}
     print("\n".join(origins), flush=True)
     with _Progress(len(grid.runs)) as progress:
         try:
-            _run_stage([planned for planned in grid.runs if planned.first is None], grid, shelf, progress)
-            later = [shelf.learned(planned) for planned in grid.runs if planned.first is not None]
+            _run_stage([planned for planned in grid.runs if planned.first is None], grid, index, progress)
+            later = [index.learned(planned) for planned in grid.runs if planned.first is not None]
             for planned in later:
                 if planned.learned:
                     progress.failed(planned, "the run it starts from failed or diverged")
-            _run_stage([planned for planned in later if not planned.learned], grid, shelf, progress)
+            _run_stage([planned for planned in later if not planned.learned], grid, index, progress)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("finished runs are kept, the same command goes on with the others") from None
     table = rebuild(grid.options.log_dir)
@@ -57,10 +56,13 @@ def run(grid: Grid) -> int:
     for line in failures:
         print(f"failed: {line}", file=sys.stderr)
     for planned in progress.over:
-        shelf.tidy(planned)
-        metrics = shelf.metrics(planned)
+        index.tidy(planned)
+        metrics = index.metrics(planned)
         if metrics.get("status") == DIVERGED:
-            print(f"diverged: {describe(planned)}: {told(metrics['diverged'], metrics['best_epoch'])}", file=sys.stderr)
+            print(
+                f"diverged: {describe(planned)}: {in_words(metrics['diverged'], metrics['best_epoch'])}",
+                file=sys.stderr,
+            )
     return 1 if failures else 0
 
 
@@ -106,10 +108,10 @@ class _Progress:
         sys.stdout.flush()  # a log being followed should show it now
 
 
-def _run_stage(runs: Sequence[Planned], grid: Grid, shelf: Shelf, progress: _Progress) -> None:
+def _run_stage(runs: Sequence[Planned], grid: Grid, index: RunIndex, progress: _Progress) -> None:
     """Run those of ``runs`` that are not finished; two that come to the same run are run once."""
-    by_folder = {shelf.folder(planned): planned for planned in runs}
-    unfinished = {folder: planned for folder, planned in by_folder.items() if not shelf.is_finished(planned)}
+    by_folder = {index.folder(planned): planned for planned in runs}
+    unfinished = {folder: planned for folder, planned in by_folder.items() if not index.is_finished(planned)}
     if len(unfinished) < len(runs):
         before = [planned for folder, planned in by_folder.items() if folder not in unfinished]
         progress.finished_before(before, len(runs) - len(unfinished))
@@ -117,8 +119,8 @@ def _run_stage(runs: Sequence[Planned], grid: Grid, shelf: Shelf, progress: _Pro
 
     def standing(job: Job) -> Standing:
         planned = unfinished[job.folder]
-        if (who := shelf.holder(planned)) is None:
-            return Standing.DONE if shelf.is_finished(planned) else Standing.FREE
+        if (who := index.holder(planned)) is None:
+            return Standing.DONE if index.is_finished(planned) else Standing.FREE
         if job.folder not in said:
             said.add(job.folder)
             progress.held(planned, who)
@@ -126,8 +128,8 @@ def _run_stage(runs: Sequence[Planned], grid: Grid, shelf: Shelf, progress: _Pro
 
     def ended(outcome: Outcome) -> None:
         planned = unfinished[outcome.job.folder]
-        if shelf.is_finished(planned):
-            progress.finished(planned, _result(outcome, shelf.metrics(planned)))
+        if index.is_finished(planned):
+            progress.finished(planned, _result(outcome, index.metrics(planned)))
         else:
             progress.failed(planned, f"{outcome.last_words()}; its log is {outcome.job.console}")
 

@@ -37,7 +37,7 @@ from typing import Any
 
 from utils.engine import ENGINES
 from utils.models import MODELS
-from utils.options import LARGEST_SEED, RunOptions
+from utils.options import DEFAULT_MODEL, LARGEST_SEED, MODEL_FIELD, RunOptions, fields_of
 from utils.system.command_line import did_you_mean
 from utils.system.errors import UserError
 
@@ -52,7 +52,6 @@ BEST_BETA, KEPT_SLOPE = "best beta", "kept slope"
 _MOST_RUNS = 10_000  # of one grid file; the largest published one has 70
 _LEARNED = {"anneal_cap": BEST_BETA, "anneal_share": KEPT_SLOPE}
 
-_FIELDS = {field.name: field for field in dataclasses.fields(RunOptions)}
 _ON_THE_COMMAND_LINE = {  # options of a run that a grid leaves to others
     "dataset": "datasets = [...]", "seed": "seeds = [...]", "data_dir": "--data_dir", "log_dir": "--log_dir",
     "save_results": "--save_results", "threads": "--jobs",
@@ -81,11 +80,12 @@ class Planned:
         """
         options = self.options
         if "anneal_cap" in self.learned:
-            options = dataclasses.replace(options, anneal_cap=max(0.01, round(beta, 2)))
+            options = options.replace(anneal_cap=max(0.01, round(beta, 2)))
         if "anneal_share" in self.learned:
             before = self.first.options
-            stretch = options.anneal_cap / before.anneal_cap * before.n_epochs / options.n_epochs
-            options = dataclasses.replace(options, anneal_share=round(before.anneal_share * stretch, 6))
+            slope = options.model.anneal_cap / before.model.anneal_cap
+            stretch = slope * before.training.n_epochs / options.training.n_epochs
+            options = options.replace(anneal_share=round(before.model.anneal_share * stretch, 6))
         return Planned(self.engine, options)
 
 
@@ -140,10 +140,11 @@ class GridFile:
         wanted = [engine for engine in block.get("engines", engines) if engine in engines]
         for settings in _combinations(block, where):
             if "after" not in block:
-                given = {**self.every_run, **settings}
-                options = _options(RunOptions(dataset=dataset), given, where)
+                model = settings.get("model", self.every_run.get("model", DEFAULT_MODEL))
+                common = {name: value for name, value in self.every_run.items() if not _is_of_another(name, model)}
+                options = _options(RunOptions(dataset=dataset), {**common, **settings}, where)
                 for seed, engine in itertools.product(seeds, wanted):
-                    yield Planned(engine, dataclasses.replace(options, seed=seed))
+                    yield Planned(engine, options.replace(seed=seed))
                 continue
             if block["after"] not in by_name:
                 raise UserError(f"{where}: no block before it has name = {block['after']!r}, which its after names")
@@ -210,8 +211,10 @@ def _combinations(block: Mapping[str, Any], where: str) -> Iterator[dict[str, An
 
 def _options(base: RunOptions, given: Mapping[str, Any], where: str) -> RunOptions:
     """``base`` with the settings ``given`` as a grid file writes them; checked against each other."""
-    values = {name: _value(name, value, where) for name, value in given.items()}
-    options = dataclasses.replace(base, **values)
+    model = given.get("model", base.model.name)
+    fields = fields_of(model if model in MODELS else base.model.name)
+    values = {name: _value(name, value, {"model": MODEL_FIELD, **fields}, where) for name, value in given.items()}
+    options = base.replace(**values)
     try:
         options.resolved()
     except UserError as error:
@@ -219,12 +222,17 @@ def _options(base: RunOptions, given: Mapping[str, Any], where: str) -> RunOptio
     return options
 
 
-def _value(name: str, value: Any, where: str) -> Any:
+def _is_of_another(name: str, model: str) -> bool:
+    """Whether an option of ``every_run`` is one that ``model`` lacks and another model has."""
+    return model in MODELS and name not in fields_of(model) and any(name in fields_of(other) for other in MODELS)
+
+
+def _value(name: str, value: Any, fields: Mapping[str, dataclasses.Field], where: str) -> Any:
     """A setting as the command line would have read it."""
     if name in _ON_THE_COMMAND_LINE:
         raise UserError(f"{where}: {name} is not set in a run's options; use {_ON_THE_COMMAND_LINE[name]}")
-    _check_names([name], tuple(_FIELDS), where)
-    field = _FIELDS[name]
+    _check_names([name], tuple(fields), where)
+    field = fields[name]
     if field.default is False:
         if not isinstance(value, bool):
             raise UserError(f"{where}: {name} = {value!r} was given, expected true or false")
@@ -285,8 +293,9 @@ def _list(table: Mapping[str, Any], name: str, kind: type, where: str) -> list[A
 def describe(planned: Planned) -> str:
     """A run in a few words, for progress and reports: data set, model, widths, deviations, engine, seed."""
     options = planned.options
-    cap = f" cap {options.anneal_cap:g}" if MODELS[options.model].annealed else ""
-    widths = ",".join(map(str, options.p_dims))
-    profile = "" if options.profile == "paper" else f" {options.profile}"
-    deviations = "".join(f" {name}" for name in options.deviations)
-    return f"{options.dataset} {options.model} {widths}{cap}{profile}{deviations} {planned.engine} seed {options.seed}"
+    model, values = options.model, options.values()
+    words = [options.data.dataset, model.name, *(",".join(map(str, w)) for w in list(model.dimensions().values())[:1])]
+    words += [f"cap {model.anneal_cap:g}"] if "beta" in model.knobs and "anneal_cap" in values else []
+    words += [] if model.profile == "paper" else [model.profile]
+    seed = [f"seed {options.training.seed}"] if options.training else []
+    return " ".join([*words, *model.deviations, planned.engine, *seed])

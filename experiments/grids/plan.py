@@ -13,7 +13,7 @@ from experiments.grids.file import Planned, read_grid
 from experiments.runs.folder import RunFolder
 from experiments.runs.run import data_of
 from utils.engine import ENGINES, check_precision, engine_obstacle, thread_count
-from utils.options import LARGEST_SEED, RunOptions
+from utils.options import LARGEST_SEED, DataSelection, RunOptions
 from utils.results import DIVERGED
 from utils.system.command_line import integer, list_of, option
 from utils.system.errors import UserError
@@ -61,7 +61,7 @@ class Grid:
     @property
     def datasets(self) -> tuple[str, ...]:
         """The data sets it needs, each once."""
-        return tuple(dict.fromkeys(planned.options.dataset for planned in self.runs))
+        return tuple(dict.fromkeys(planned.options.data.dataset for planned in self.runs))
 
 
 def settle(options: GridOptions) -> Grid:
@@ -103,11 +103,11 @@ def _available(asked: Sequence[str] | None) -> tuple[str, ...]:
 
 def _with_options(planned: Planned, values: Mapping[str, Any]) -> Planned:
     first = planned.first and _with_options(planned.first, values)
-    return dataclasses.replace(planned, options=dataclasses.replace(planned.options, **values), first=first)
+    return dataclasses.replace(planned, options=planned.options.replace(**values), first=first)
 
 
 @dataclass(frozen=True)
-class Facts:
+class DataFacts:
     """What a grid needs to know of prepared data: its fingerprint, origin and counts (``manifest.json``)."""
 
     fingerprint: str
@@ -115,30 +115,30 @@ class Facts:
     counts: Mapping[str, Any]
 
 
-class Shelf:
+class RunIndex:
     """Prepared data and the runs made on it, each data set looked up once."""
 
     def __init__(self) -> None:
-        self._facts: dict[tuple, Facts] = {}
+        self._known: dict[DataSelection, DataFacts] = {}
 
-    def facts(self, options: RunOptions) -> Facts:
+    def facts(self, options: RunOptions) -> DataFacts:
         """The facts of the data that ``options`` name; ``UserError`` says how to prepare what is missing."""
-        key = tuple(
-            getattr(options, field.name) for field in dataclasses.fields(options) if field.metadata["group"] == "data"
-        )
-        if key not in self._facts:
+        wanted = options.data
+        if wanted not in self._known:
             data = data_of(options)
-            self._facts[key] = Facts(data.fingerprint, data.origin, data.manifest["counts"])
-        return self._facts[key]
+            self._known[wanted] = DataFacts(data.fingerprint, data.origin, data.manifest["counts"])
+        return self._known[wanted]
 
     def folder(self, planned: Planned) -> Path:
         """The folder of a run's results."""
         options = planned.options
-        return Path(options.log_dir) / "runs" / options.run_id(planned.engine, self.facts(options).fingerprint)
+        return Path(options.settings.log_dir) / "runs" / options.run_id(planned.engine, self.facts(options).fingerprint)
 
     def is_finished(self, planned: Planned) -> bool:
         """Whether a run is over (one that still has to learn from a first run never is)."""
-        return not planned.learned and RunFolder(self.folder(planned)).is_finished(planned.options.save_results)
+        return not planned.learned and RunFolder(self.folder(planned)).is_finished(
+            planned.options.settings.save_results
+        )
 
     def holder(self, planned: Planned) -> str | None:
         """Which process is at work on a run; None when none is."""

@@ -27,7 +27,7 @@ from utils.deviations import deviations_of
 from utils.engine import ENGINES, engine_obstacle
 from utils.metrics.ranking import METRICS
 from utils.options import RunOptions
-from utils.system.command_line import as_argv, filled, parser_for
+from utils.options.command import options_in, run_parser
 from utils.system.errors import UserError
 from utils.system.files import write_json
 
@@ -76,10 +76,10 @@ class Verdict:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Returns 0 when the engines agree, 1 when not."""
-    parser = parser_for(RunOptions, "python -m experiments.parity", __doc__.split("\n\n")[0], _EPILOG)
+    parser = run_parser(argv, "python -m experiments.parity", __doc__.split("\n\n")[0], _EPILOG)
     parser.add_argument("--steps", type=int, default=50, metavar="N", help="training steps (default: 50)")
     given = parser.parse_args(argv)
-    options, n_steps = filled(RunOptions, given), given.steps
+    options, n_steps = options_in(given), given.steps
     if n_steps < 1:
         raise UserError(f"--steps {n_steps}: expected a whole number, at least 1")
     for name in ENGINES:
@@ -87,10 +87,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UserError(f"a comparison needs both engines, and {name} is not available: {why}")
     _check_deviations(options)
     data = data_of(options.resolved())
-    print(f"{options.model} {list(options.p_dims)} on {options.dataset}: {data.n_items} items, {options.precision}")
-    bounds = BOUNDS[options.precision]
+    model, precision = options.model, options.settings.precision
+    widths = "".join(f" {list(widths)}" for widths in list(model.dimensions().values())[:1])
+    print(f"{model.name}{widths} on {options.data.dataset}: {data.n_items} items, {precision}")
+    bounds = BOUNDS[precision]
     with tempfile.TemporaryDirectory(prefix="parity-") as folder, ExitStack() as stack:
-        write_json(Path(folder) / OPTIONS_FILE, as_argv(options))
+        write_json(Path(folder) / OPTIONS_FILE, options.as_argv())
         engines = [stack.enter_context(Engine(name, Path(folder))) for name in ENGINES]
         steps = train(engines, n_steps)
         verdict = _judge_training(steps, bounds)
@@ -102,11 +104,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check_deviations(options: RunOptions) -> None:
     """``UserError`` unless the deviations are ones that both engines share and a lock-step can honour."""
-    given = [deviations_of(options, name) for name in ENGINES]
+    given = [deviations_of(options.model, name) for name in ENGINES]
     if any(deviations - _HONOURED for deviations in given) or given[0] != given[1]:
         raise UserError(
-            f"--profile {options.profile} --deviations {','.join(options.deviations) or 'none'}: the lock-step takes "
-            f"only {', '.join(sorted(_HONOURED))}, the same in both engines; leave --profile at paper"
+            f"--profile {options.model.profile} --deviations {','.join(options.model.deviations) or 'none'}: the "
+            f"lock-step takes only {', '.join(sorted(_HONOURED))}, the same in both engines; leave --profile at paper"
         )
 
 

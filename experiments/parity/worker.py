@@ -9,22 +9,18 @@ worker.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-from scipy.sparse import csr_matrix
-
-from data_prep import PreparedData
 from experiments.runs.run import data_of
-from utils.batches import Batch, steps_per_epoch, training_batches
-from utils.engine import Trainer, load_engine
-from utils.metrics.ranking import METRICS, RANKED_ITEMS, per_user
-from utils.options import RunOptions
-from utils.schedules import beta_at
-from utils.system.command_line import parsed, parser_for
+from experiments.runs.steps import Step, training_steps
+from experiments.tasks import task_of
+from experiments.tasks.clicks import Fold
+from utils.engine import StepLearner, load_engine
+from utils.options.command import parsed_run
 from utils.system.errors import guarded
 from utils.system.files import read_json
 from utils.weights import load_arrays, save_arrays
@@ -34,54 +30,44 @@ MOST_USERS = 2000  # of the test users, whose scores are compared whole
 
 
 class Worker:
-    """A trainer of one engine on the batches of a run."""
+    """A learner of one engine on the batches of a run."""
 
     def __init__(self, engine: str, folder: Path) -> None:
         self.file = folder / f"{engine}.safetensors"
-        parser = parser_for(RunOptions, "python -m experiments.parity", "")
-        self.options = parsed(RunOptions, parser, read_json(folder / OPTIONS_FILE)).resolved()
-        self.data = data_of(self.options)
-        self.trainer: Trainer = load_engine(engine, self.options.threads).build(self.options, self.data.n_items)
-        self.clicks = self.data.train.binary()
-        self.batches = self._batches()
-        self.updates = 0
+        self.options = parsed_run(read_json(folder / OPTIONS_FILE), "python -m experiments.parity").resolved()
+        data = data_of(self.options)
+        self.task = task_of(data, self.options)
+        package = load_engine(engine, self.options.settings.threads)
+        self.learner: StepLearner = package.build(self.options, data.n_items, self.task)
+        self.steps = self._steps()
 
     def step(self) -> None:
         """Train on the next batch and write what came of it."""
-        batch = next(self.batches)
-        per_epoch = steps_per_epoch(self.clicks.shape[0], self.options.batch_size)
-        beta = beta_at(self.updates, self.options, per_epoch)
-        self.updates += 1
-        nll, kl = self.trainer.read_losses(self.trainer.train_step(batch, beta, self.options.lr))
-        arrays = {f"gradient/{name}": array for name, array in self.trainer.gradients().items()}
-        arrays |= {f"weight/{name}": array for name, array in self.trainer.weights().items()}
-        save_arrays(self.file, arrays, {"loss": nll + beta * kl, "beta": beta})
+        step = next(self.steps)
+        loss = self.options.model.objective(self.learner.read_terms(step.handle), step.knobs)
+        arrays = {f"gradient/{name}": array for name, array in self.learner.gradients().items()}
+        arrays |= {f"weight/{name}": array for name, array in self.learner.weights().items()}
+        save_arrays(self.file, arrays, {"loss": loss, "beta": step.knobs.get("beta", 0.0)})
 
     def save(self, path: str) -> None:
         """Write the weights."""
-        save_arrays(path, self.trainer.weights(), {})
+        save_arrays(path, self.learner.weights(), {})
 
     def load(self, path: str) -> None:
         """Take weights, written by either engine."""
-        self.trainer.load_weights(load_arrays(path)[0])
+        self.learner.load_weights(load_arrays(path)[0])
 
     def evaluate(self) -> None:
         """Test, and write rankings, scores and the mean of each metric."""
-        fold_in, held_out = _test_users(self.data)
-        evaluation = self.trainer.evaluate(fold_in, RANKED_ITEMS)
-        values = per_user(evaluation.ranked, held_out)
-        arrays = {"ranked": evaluation.ranked, "scores": self.trainer.scores(fold_in)}
-        save_arrays(self.file, arrays, {name: float(np.mean(values[name])) for name in METRICS})
+        test = self.task.test
+        fold = Fold(test.fold_in[:MOST_USERS], test.held_out[:MOST_USERS])
+        judged = self.task.judge(self.learner, fold)
+        arrays = {"ranked": judged.evaluation.ranked, "scores": self.learner.scores(fold.fold_in)}
+        save_arrays(self.file, arrays, {name: mean for name, (mean, _) in judged.means().items()})
 
-    def _batches(self) -> Iterator[Batch]:
-        epoch = 1
-        while True:
-            yield from training_batches(self.clicks, self.options, epoch)
-            epoch += 1
-
-
-def _test_users(data: PreparedData) -> tuple[csr_matrix, csr_matrix]:
-    return data.test_fold_in.binary()[:MOST_USERS], data.test_held_out.binary()[:MOST_USERS]
+    def _steps(self) -> Iterator[Step]:
+        for epoch in itertools.count(1):
+            yield from training_steps(self.learner, self.task, epoch, self.options.training.lr)
 
 
 def main(argv: list[str] | None) -> None:

@@ -66,7 +66,7 @@ def annealing_content(settings: Sequence[Setting]) -> tuple[dict[str, list[Curve
 
     Also the runs used, and what is missing.
     """
-    annealed = [found for found in _ours(settings) if MODELS[found.model].annealed]
+    annealed = [found for found in _ours(settings) if "beta" in MODELS[found.model].options.knobs]
     _, varying = shared_and_varying([found.options for found in annealed])
     groups: dict[tuple, list[list[Setting]]] = {}
     for group in _alike(annealed):

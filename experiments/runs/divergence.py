@@ -35,13 +35,14 @@ class DivergedError(Exception):
         self.where = where
 
 
-def check_loss(loss: float, epoch: int, batch: int | None, lr: float, beta: float) -> None:
-    """Raise :class:`DivergedError` unless ``loss`` is a finite number."""
+def check_loss(loss: float, epoch: int, batch: int | None, knobs: Mapping[str, float]) -> None:
+    """Raise :class:`DivergedError` unless ``loss`` is a finite number; ``knobs`` are those of the step."""
     if not math.isfinite(loss):
-        raise DivergedError(Divergence(epoch, batch, lr, beta, "nan" if math.isnan(loss) else "inf"))
+        what = "nan" if math.isnan(loss) else "inf"
+        raise DivergedError(Divergence(epoch, batch, knobs["lr"], knobs.get("beta", 0.0), what))
 
 
-def told(record: Mapping[str, Any], best_epoch: int | None) -> str:
+def in_words(record: Mapping[str, Any], best_epoch: int | None) -> str:
     """A divergence, as recorded, in one line: where, what is kept, what to do."""
     place = f"batch {record['batch']}" if record["batch"] is not None else "its evaluation"
     kept = "no epoch was evaluated before, so there is nothing to test"

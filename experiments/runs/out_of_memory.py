@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from itertools import pairwise
 
-from utils.models import MODELS
+from utils.models.base import n_parameters
 from utils.options import RunOptions
 from utils.system.errors import UserError
 
@@ -17,7 +16,7 @@ _BYTES = {"float32": 4, "mixed": 4, "float64": 8}
 
 
 @contextlib.contextmanager
-def memory_told(options: RunOptions, n_items: int, doing: str) -> Iterator[None]:
+def memory_explained(options: RunOptions, n_items: int, doing: str) -> Iterator[None]:
     """Turn a refusal of memory in the block into a ``UserError``; ``options`` are resolved.
 
     ``doing`` is "building the model", "training" or "evaluating", and decides the advice. (A process that the system
@@ -42,23 +41,28 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _sizes(options: RunOptions, n_items: int, doing: str) -> str:
-    code = options.q_dims[-1] * (2 if MODELS[options.model].annealed else 1)
-    encoder, decoder = (n_items, *options.q_dims[:-1], code), (*options.p_dims, n_items)
-    weights = sum(a * b + b for widths in (encoder, decoder) for a, b in pairwise(widths))
-    size = _BYTES[options.precision]
+    weights = n_parameters(options.model.shapes(n_items))
+    size = _BYTES[options.settings.precision]
     text = f"the weights are {_mib(weights * size)}, with gradients, optimiser and best copy five times that"
-    users = {"training": options.batch_size, "evaluating": options.eval_batch_size}.get(doing)
+    users = _users(options, doing)
     if users is None:
         return text
     scores = _mib(users * n_items * size)
     return f"the scores of {users:,} users x {n_items:,} items are {scores}, in a few copies; {text}"
 
 
+def _users(options: RunOptions, doing: str) -> int | None:
+    if doing == "training" and options.training:
+        return options.training.batch_size
+    return options.settings.eval_batch_size if doing == "evaluating" else None
+
+
 def _advice(options: RunOptions, doing: str) -> str:
-    if doing == "training" and options.batch_size > 1:
-        return f"try --batch_size {options.batch_size // 2} (another result), or smaller --p_dims"
-    if doing == "evaluating" and options.eval_batch_size > 1:
-        return f"try --eval_batch_size {max(1, options.eval_batch_size // 4)} (the same result)"
+    users = _users(options, doing) or 1
+    if doing == "training" and users > 1:
+        return f"try --batch_size {users // 2} (another result), or smaller --p_dims"
+    if doing == "evaluating" and users > 1:
+        return f"try --eval_batch_size {max(1, users // 4)} (the same result)"
     return "try smaller --p_dims, or a machine with more memory"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -12,18 +11,20 @@ from typing import Any
 
 from data_prep import PreparedData, find_prepared
 from experiments.runs.deviations import DeviantTraining
-from experiments.runs.divergence import told
-from experiments.runs.evaluation import test
+from experiments.runs.divergence import in_words
+from experiments.runs.evaluation import judge_best
 from experiments.runs.folder import BEST_WEIGHTS, RunFolder
 from experiments.runs.loop import Training
-from experiments.runs.out_of_memory import memory_told
+from experiments.runs.out_of_memory import memory_explained
 from experiments.runs.provenance import provenance
 from experiments.runs.weights import load_weights, save_weights
+from experiments.tasks import task_of
+from experiments.tasks.clicks import ClickTask
 from utils.deviations import deviations_of, shared_deviations
-from utils.engine import ENGINES, Trainer, check_precision, load_engine
+from utils.engine import ENGINES, StepLearner, check_precision, load_engine
 from utils.options import RunOptions
+from utils.options.command import parsed_run
 from utils.results import DIVERGED, rebuild
-from utils.system.command_line import parsed, parser_for
 from utils.system.errors import UserError, guarded
 from utils.system.files import sha256_of
 from utils.system.interruption import Interruption
@@ -36,14 +37,14 @@ The results go to LOG_DIR/runs/<run id>/ and into LOG_DIR/all_results.csv. The s
 earlier work: a finished run is not run again, an interrupted one goes on."""
 
 
-def door(engine: str, argv: Sequence[str] | None = None) -> int:
+def main(engine: str, argv: Sequence[str] | None = None) -> int:
     """The main script of ``engine`` (``pytorch`` or ``mxnet``); returns the exit code."""
     return guarded(partial(_main, engine), argv)
 
 
 def _main(engine: str, argv: Sequence[str] | None) -> None:
     description = _DESCRIPTION.format(framework=ENGINES[engine].title)
-    options = parsed(RunOptions, parser_for(RunOptions, f"python main_{engine}.py", description, _EPILOG), argv)
+    options = parsed_run(argv, f"python main_{engine}.py", description, _EPILOG)
     try:
         run(engine, options)
     except KeyboardInterrupt as stop:
@@ -52,10 +53,11 @@ def _main(engine: str, argv: Sequence[str] | None) -> None:
 
 def data_of(options: RunOptions) -> PreparedData:
     """The prepared data that ``options`` name; ``UserError`` says how to prepare it where it is missing."""
+    wanted = options.data
     return find_prepared(
-        options.data_dir, options.dataset, min_rating=options.min_rating, min_user_click=options.min_user_click,
-        min_item_click=options.min_item_click, test_users_size=options.test_users_size, test_size=options.test_size,
-        seed=options.split_seed,
+        wanted.data_dir, wanted.dataset, min_rating=wanted.min_rating, min_user_click=wanted.min_user_click,
+        min_item_click=wanted.min_item_click, test_users_size=wanted.test_users_size, test_size=wanted.test_size,
+        seed=wanted.split_seed,
     )  # fmt: skip
 
 
@@ -69,20 +71,20 @@ def run(engine: str, options: RunOptions) -> Path:
     options = options.resolved()
     check_precision(engine, options)
     data = data_of(options)
-    folder = RunFolder(Path(options.log_dir) / "runs" / options.run_id(engine, data.fingerprint))
-    if not folder.is_finished(options.save_results):
+    folder = RunFolder(Path(options.settings.log_dir) / "runs" / options.run_id(engine, data.fingerprint))
+    if not folder.is_finished(options.settings.save_results):
         with Interruption():  # an import that was torn apart might keep the interruption to itself
-            package = load_engine(engine, folder.threads_before() or options.threads)
-        package.device_of(options.device)  # refused before anything is written
+            package = load_engine(engine, folder.threads_before() or options.settings.threads)
+        package.device_of(options.settings.device)  # refused before anything is written
         with folder:
-            if not folder.is_finished(options.save_results):  # by the process that was waited for
+            if not folder.is_finished(options.settings.save_results):  # by the process that was waited for
                 with Interruption() as interruption:
                     _train_and_record(engine, package, options, data, folder, interruption)
-                rebuild(options.log_dir)
+                rebuild(options.settings.log_dir)
                 return _unless_diverged(folder)
     folder.tidy()
     print(f"{folder.path.name}: finished before on {data.origin}, not run again ({folder.path})")
-    rebuild(options.log_dir)
+    rebuild(options.settings.log_dir)
     return _unless_diverged(folder)
 
 
@@ -90,7 +92,7 @@ def _unless_diverged(folder: RunFolder) -> Path:
     """The path of a run that is over; ``UserError`` when it diverged."""
     metrics = folder.metrics()
     if metrics.get("status") == DIVERGED:
-        line = told(metrics["diverged"], metrics["best_epoch"])
+        line = in_words(metrics["diverged"], metrics["best_epoch"])
         raise UserError(f"{line}; recorded as diverged, not to be run again, in {folder.path}")
     return folder.path
 
@@ -99,34 +101,36 @@ def _train_and_record(
     engine: str, package: Any, options: RunOptions, data: PreparedData, folder: RunFolder, interruption: Interruption
 ) -> None:
     started, clock, run_id = datetime.now(timezone.utc), time.perf_counter(), folder.path.name
-    folder.begin({**options.as_record(), "engine": engine})
+    folder.begin({**options.flat(), "engine": engine})
     folder.log(f"{run_id}: {ENGINES[engine].title} on {data.name}, {data.origin}, {data.n_items} items")
-    with memory_told(options, data.n_items, "building the model"):
-        trainer = package.build(options, data.n_items)
-    if options.init_from:
-        trainer.load_weights(load_weights(options.init_from, options, data, trainer.shapes()))
-    training = _training(engine, trainer, data, options, folder, interruption)
-    training.run_to_the_end()
-    metrics, per_user, lists = test(training, data, options)
-    head = {"run_id": run_id, "engine": engine, "dl_frame": ENGINES[engine].dl_frame, "dataset": options.dataset,
-            "data": data.fingerprint, "model": options.model}  # fmt: skip
+    task = task_of(data, options)
+    with memory_explained(options, data.n_items, "building the model"):
+        learner = package.build(options, data.n_items, task)
+    if options.training.init_from:
+        learner.load_weights(load_weights(options.training.init_from, options, data, learner.shapes()))
+    training = _training(engine, learner, task, options, folder, interruption)
+    for _ in training.epochs():
+        pass
+    metrics, per_user, lists = judge_best(training, task, options)
+    head = {"run_id": run_id, "engine": engine, "dl_frame": ENGINES[engine].dl_frame, "dataset": options.data.dataset,
+            "data": data.fingerprint, "model": options.model.name}  # fmt: skip
     about = {
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seconds": training.seconds_before + time.perf_counter() - clock,
-        "deviations": sorted(deviations_of(options, engine)),
+        "deviations": sorted(deviations_of(options.model, engine)),
         **training.timing(),
-        **provenance(package.describe(), options.device),
+        **provenance(package.describe(), options.settings.device),
         "manifest": str(data.folder / "manifest.json"),
         "manifest_sha256": sha256_of(data.folder / "manifest.json"),
-        "options": options.as_record(),
-        "seed": options.seed,
+        "options": options.flat(),
+        "seed": options.training.seed,
     }
-    if options.save_results and training.best_weights:
+    if options.settings.save_results and training.best_weights:
         save_weights(folder.path / BEST_WEIGHTS, training.best_weights, options, data, run_id)
     folder.finish({**head, **metrics}, per_user, lists, about)
     if training.diverged:
-        folder.log(told(metrics["diverged"], metrics["best_epoch"]))
+        folder.log(in_words(metrics["diverged"], metrics["best_epoch"]))
         return
     shown = metrics["test"]
     folder.log(
@@ -136,22 +140,23 @@ def _train_and_record(
 
 
 def _training(
-    engine: str, trainer: Trainer, data: PreparedData, options: RunOptions, folder: RunFolder,
+    engine: str, learner: StepLearner, task: ClickTask, options: RunOptions, folder: RunFolder,
     interruption: Interruption,
 ) -> Training:  # fmt: skip
-    if deviations := shared_deviations(options, engine):
-        return DeviantTraining(trainer, data, options, folder, deviations, interruption)
-    return Training(trainer, data, options, folder, interruption)
+    if deviations := shared_deviations(options.model, engine):
+        return DeviantTraining(learner, task, options, folder, deviations, interruption)
+    return Training(learner, task, options, folder, interruption)
 
 
-def train(engine: str, options: RunOptions) -> Trainer:
-    """Train as the main script does (or find the run finished) and return the trainer with the best weights.
+def train(engine: str, options: RunOptions) -> StepLearner:
+    """Train as the main script does (or find the run finished) and return the learner with the best weights.
 
     From Python, the whole of it::
 
         from data_prep import DataOptions, prepare
         from experiments.runs.run import train
         from utils.options import RunOptions
+    from utils.options.command import parsed_run
 
         data = prepare(DataOptions("movielens-100k"), download=True)
         model = train("pytorch", RunOptions(dataset="movielens-100k"))
@@ -163,8 +168,8 @@ def train(engine: str, options: RunOptions) -> Trainer:
     any form of ``utils.batches.binary_clicks``; a list with fewer items than ``k`` ends in -1. The weights are kept in
     the run's folder, as with ``--save_results``.
     """
-    options = dataclasses.replace(options, save_results=True).resolved()
+    options = options.replace(save_results=True).resolved()
     folder, data = run(engine, options), data_of(options)
-    trainer = load_engine(engine, options.threads).build(options, data.n_items)
-    trainer.load_weights(load_weights(folder / BEST_WEIGHTS, options, data, trainer.shapes()))
-    return trainer
+    learner = load_engine(engine, options.settings.threads).build(options, data.n_items)
+    learner.load_weights(load_weights(folder / BEST_WEIGHTS, options, data, learner.shapes()))
+    return learner

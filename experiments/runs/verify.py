@@ -6,7 +6,6 @@ code 0: confirmed; 1: the metrics found are others; 2: there is nothing to evalu
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from experiments.runs.deviations import losses_of
-from experiments.runs.evaluation import tested
+from experiments.runs.evaluation import judge_test_users
 from experiments.runs.folder import BEST_WEIGHTS, RunFolder
 from experiments.runs.run import data_of
 from experiments.runs.weights import load_weights
+from experiments.tasks import task_of
 from utils.engine import ENGINES, load_engine
 from utils.metrics.ranking import METRICS
 from utils.options import RunOptions
@@ -70,21 +70,19 @@ def verify(run: Path, data_dir: str | None = None, device: str | None = None) ->
     """
     metrics, options, engine = _records(run)
     changes = {"data_dir": data_dir, "device": device}
-    options = dataclasses.replace(options, **{name: value for name, value in changes.items() if value is not None})
+    options = options.replace(**{name: value for name, value in changes.items() if value is not None})
     data = data_of(options)
     if data.fingerprint != metrics.get("data"):
         raise UserError(f"{run} was tested on the preparation {metrics.get('data')}, found is {data.fingerprint}; "
                         "prepare the data as they were, or name their folder with --data_dir")  # fmt: skip
-    package = load_engine(engine, options.threads)
-    package.device_of(options.device)
-    trainer = package.build(options, data.n_items)
-    trainer.load_weights(load_weights(run / BEST_WEIGHTS, options, data, trainer.shapes()))
-    beta = metrics.get("test_beta", metrics["beta"]) or 0.0
-    figures, per_user, _ = tested(trainer, data, beta, losses_of(options, engine), lambda: None)
+    package = load_engine(engine, options.settings.threads)
+    package.device_of(options.settings.device)
+    learner, task = package.build(options, data.n_items), task_of(data, options)
+    learner.load_weights(load_weights(run / BEST_WEIGHTS, options, data, learner.shapes()))
+    knobs = {name: metrics.get(f"test_{name}", metrics[name]) for name in options.model.knobs}
+    figures, per_user, _ = judge_test_users(learner, task, knobs, losses_of(options, engine), lambda: None)
     stored = read_per_user(run)
-    findings = [
-        Finding(name, float(metrics["test"][name]), figures["test"][name]) for name in ("loss", "nll", "kl", *METRICS)
-    ]
+    findings = [Finding(name, float(metrics["test"][name]), figures["test"][name]) for name in figures["test"]]
     if not np.array_equal(stored["user"], per_user["user"]):
         raise UserError(f"{run}: per_user.npz is of other test users than the prepared data; run the run again")
     return findings
@@ -100,10 +98,7 @@ def _records(run: Path) -> tuple[Mapping[str, Any], RunOptions, str]:
         raise UserError(f"{run} kept no weights; run it again with --save_results, its results will be the same")
     try:
         metrics, record, about = (read_json(run / name) for name in ("metrics.json", "options.json", "run.json"))
-        fields = {field.name for field in dataclasses.fields(RunOptions)}
-        given = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
-        options = RunOptions(**{name: value for name, value in given.items() if name in fields})
-        options = dataclasses.replace(options, threads=about["threads"]).resolved()
+        options = RunOptions.from_flat(record).replace(threads=about["threads"]).resolved()
         if record["engine"] not in ENGINES:
             raise ValueError(f"its engine is {record['engine']!r}")
         return metrics, options, record["engine"]

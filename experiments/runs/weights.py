@@ -14,14 +14,8 @@ from utils.options import RunOptions
 from utils.system.errors import UserError
 from utils.weights import check_shapes, load_arrays, save_arrays
 
-#: What must agree, in the order in which a disagreement is told, and how each is called there.
-_MUST_AGREE = {
-    "model": "the model",
-    "dataset": "the data set",
-    "items": "the items (their ids, in order, by checksum)",
-    "p_dims": "p_dims",
-    "q_dims": "q_dims",
-}
+#: How what must agree is called where it does not; a dimension is called by its option.
+_CALLED = {"model": "the model", "dataset": "the data set", "items": "the items (their ids, in order, by checksum)"}
 
 
 def save_weights(
@@ -47,8 +41,8 @@ def load_weights(
     for name, wanted in _belongs_to(options, data).items():
         if record.get(name) != wanted:
             raise UserError(
-                f"{path}: {_MUST_AGREE[name]} of these weights is {_shown(record.get(name))}, this run's is "
-                f"{_shown(wanted)}; give weights of the same model, dimensions and prepared data"
+                f"{path}: {_CALLED.get(name, name)} of these weights is {_in_words(record.get(name))}, this run's is "
+                f"{_in_words(wanted)}; give weights of the same model, dimensions and prepared data"
             )
     try:
         check_shapes(weights, shapes)
@@ -60,13 +54,10 @@ def load_weights(
 
 
 def _belongs_to(options: RunOptions, data: PreparedData) -> dict[str, Any]:
-    options = options.resolved()
+    dimensions = {name: list(widths) for name, widths in options.model.resolved().dimensions().items()}
     items = hashlib.sha256("\n".join(map(str, data.item_ids.tolist())).encode()).hexdigest()[:16]
-    return {
-        "model": options.model, "dataset": data.manifest["dataset"], "items": items,
-        "p_dims": list(options.p_dims), "q_dims": list(options.q_dims),
-    }  # fmt: skip
+    return {"model": options.model.name, "dataset": data.manifest["dataset"], "items": items, **dimensions}
 
 
-def _shown(value: Any) -> str:
+def _in_words(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)

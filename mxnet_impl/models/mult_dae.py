@@ -10,7 +10,7 @@ from mxnet.gluon import HybridBlock, Parameter
 from mxnet_impl.clicks import SparseRows
 from mxnet_impl.layers import Tower
 from mxnet_impl.runtime import mx
-from utils.options import RunOptions
+from utils.models.mult_dae import MultDAEOptions
 
 
 class MultDAE(HybridBlock):
@@ -21,7 +21,7 @@ class MultDAE(HybridBlock):
 
     tower = Tower
 
-    def __init__(self, options: RunOptions, n_items: int, **kwargs) -> None:
+    def __init__(self, options: MultDAEOptions, n_items: int, **kwargs) -> None:
         super().__init__(**kwargs)
         with self.name_scope():
             self.encoder = self.tower([n_items, *options.q_dims], options.dropout_enc, from_clicks=True)

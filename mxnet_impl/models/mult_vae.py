@@ -11,7 +11,7 @@ from mxnet_impl.clicks import SparseRows
 from mxnet_impl.layers import Tower
 from mxnet_impl.losses import kl_divergence
 from mxnet_impl.runtime import mx
-from utils.options import RunOptions
+from utils.models.mult_vae import MultVAEOptions
 
 
 class MultVAE(HybridBlock):
@@ -22,7 +22,7 @@ class MultVAE(HybridBlock):
 
     tower = Tower
 
-    def __init__(self, options: RunOptions, n_items: int, **kwargs) -> None:
+    def __init__(self, options: MultVAEOptions, n_items: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.latent = options.p_dims[0]
         encoder = [n_items, *options.q_dims[:-1], 2 * self.latent]

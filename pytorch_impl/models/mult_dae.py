@@ -9,7 +9,7 @@ from torch import nn
 from pytorch_impl.clicks import SparseRows
 from pytorch_impl.layers import Tower
 from pytorch_impl.runtime import torch
-from utils.options import RunOptions
+from utils.models.mult_dae import MultDAEOptions
 
 
 class MultDAE(nn.Module):
@@ -20,7 +20,7 @@ class MultDAE(nn.Module):
 
     tower = Tower
 
-    def __init__(self, options: RunOptions, n_items: int) -> None:
+    def __init__(self, options: MultDAEOptions, n_items: int) -> None:
         super().__init__()
         self.encoder = self.tower([n_items, *options.q_dims], options.dropout_enc, from_clicks=True)
         self.decoder = self.tower([*options.p_dims, n_items], options.dropout_dec, from_clicks=False)

@@ -10,7 +10,7 @@ from pytorch_impl.clicks import SparseRows
 from pytorch_impl.layers import Tower
 from pytorch_impl.losses import kl_divergence
 from pytorch_impl.runtime import torch
-from utils.options import RunOptions
+from utils.models.mult_vae import MultVAEOptions
 
 
 class MultVAE(nn.Module):
@@ -21,7 +21,7 @@ class MultVAE(nn.Module):
 
     tower = Tower
 
-    def __init__(self, options: RunOptions, n_items: int) -> None:
+    def __init__(self, options: MultVAEOptions, n_items: int) -> None:
         super().__init__()
         self.latent = options.p_dims[0]
         encoder = [n_items, *options.q_dims[:-1], 2 * self.latent]

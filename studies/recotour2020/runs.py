@@ -95,7 +95,7 @@ def usable(runs: Iterable[Run]) -> list[Run]:
 def in_force(run: Run) -> frozenset[str]:
     """The deviations under which a run of :func:`usable` was computed."""
     names = tuple(name for name in option_text(run["deviations"]).split(",") if name)
-    return deviations_of(RunOptions(profile=run["profile"], deviations=names), engine_of(run))
+    return deviations_of(RunOptions(profile=run["profile"], deviations=names).model, engine_of(run))
 
 
 def difference(pair: Pair) -> Difference:

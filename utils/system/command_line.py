@@ -8,7 +8,7 @@ import difflib
 import math
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from utils.system.errors import UserError
@@ -17,14 +17,14 @@ from utils.system.streams import flushed
 T = TypeVar("T")
 
 
-def option(default: Any, group: str, help: str, parse: Callable[[str], Any] = str, **extra: Any) -> Any:
+def option(default: Any, heading: str, help: str, parse: Callable[[str], Any] = str, **extra: Any) -> Any:
     """A dataclass field that is also a command-line flag.
 
-    ``parse`` turns the text given into the value and raises ``ValueError`` saying what was expected;
-    a default of ``False`` makes a flag without a value. ``extra`` may hold ``choices``, ``metavar``
-    and ``affects_result=False`` (paths and the like, which the run id ignores).
+    ``heading`` is where the help shows it. ``parse`` turns the text given into the value and raises ``ValueError``
+    saying what was expected; a default of ``False`` makes a flag without a value. ``extra`` may hold ``choices``,
+    ``metavar`` and ``affects_result=False`` (paths and the like, which the run id ignores).
     """
-    return dataclasses.field(default=default, metadata={"group": group, "help": help, "parse": parse, **extra})
+    return dataclasses.field(default=default, metadata={"heading": heading, "help": help, "parse": parse, **extra})
 
 
 def integer(minimum: int | None = None, maximum: int | None = None) -> Callable[[str], int]:
@@ -102,6 +102,13 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(near[:3])}?" if near else ""
 
 
+def text_of(value: Any) -> str:
+    """``value`` as a command line would have it."""
+    if isinstance(value, tuple):
+        return ",".join(part if isinstance(part, str) else f"{part:g}" for part in value)
+    return f"{value}"
+
+
 def flag_of(field: dataclasses.Field) -> str:
     """The command-line flag of a field."""
     return f"--{field.name}"
@@ -109,6 +116,8 @@ def flag_of(field: dataclasses.Field) -> str:
 
 class _Parser(argparse.ArgumentParser):
     """argparse with errors of one line (its own are a usage text and an exit)."""
+
+    hints: Mapping[str, str] = {}
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> argparse.Namespace:
         args = sys.argv[1:] if args is None else args
@@ -118,7 +127,8 @@ class _Parser(argparse.ArgumentParser):
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
             flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
-            hints = [did_you_mean(word.partition("=")[0], flags) for word in unknown if word.startswith("--")]
+            words = [word.partition("=")[0] for word in unknown if word.startswith("--")]
+            hints = [self.hints.get(word) or did_you_mean(word, flags) for word in words]
             hint = next((f"; {hint}" for hint in hints if hint), "")
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return found
@@ -142,36 +152,42 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message}{link} {self.prog} --help")
 
 
-def parser_for(options: type, prog: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
-    """A command-line parser with one flag per field of the dataclass ``options``, grouped as they say.
+def parser_for(
+    options: type | Sequence[type], prog: str, description: str, epilog: str | None = None,
+    defaults: Mapping[str, Any] | None = None, hints: Mapping[str, str] | None = None,
+) -> argparse.ArgumentParser:  # fmt: skip
+    """A command-line parser with one flag per field of the dataclass (or dataclasses) ``options``, under its heading.
 
-    ``prog`` is the command as one types it: ``python -m data_prep``.
-    Flags not given keep the field's default. Raises ``UserError`` on parsing where argparse would print
-    its usage and exit; ``--help`` still prints and exits 0.
+    ``prog`` is the command as one types it: ``python -m data_prep``. Flags not given keep the field's default, or the
+    one in ``defaults``; ``hints`` say what an unknown flag is. Raises ``UserError`` on parsing where argparse would
+    print its usage and exit; ``--help`` still prints and exits 0.
     """
     parser = _Parser(
         prog=prog, description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )  # fmt: skip
-    groups: dict[str, Any] = {}
-    for field in dataclasses.fields(options):
-        name = field.metadata["group"]
-        group = groups.setdefault(name, None) or groups.update({name: parser.add_argument_group(name)}) or groups[name]
-        _add(group, field)
+    parser.hints = hints or {}
+    headings: dict[str, Any] = {}
+    kinds = [options] if isinstance(options, type) else options
+    for field in (field for kind in kinds for field in dataclasses.fields(kind)):
+        heading = field.metadata["heading"]
+        if heading not in headings:
+            headings[heading] = parser.add_argument_group(heading)
+        _add(headings[heading], field, (defaults or {}).get(field.name, field.default))
     return parser
 
 
-def _add(group: Any, field: dataclasses.Field) -> None:
+def _add(heading: Any, field: dataclasses.Field, default: Any) -> None:
     about = field.metadata
     if field.default is False:
-        group.add_argument(flag_of(field), action="store_true", help=about["help"])
+        heading.add_argument(flag_of(field), action="store_true", help=about["help"])
         return
-    shown = "" if field.default in (None, ()) else f" (default: {_as_text(field.default)})"
-    group.add_argument(
+    shown = "" if default in (None, ()) else f" (default: {text_of(default)})"
+    heading.add_argument(
         flag_of(field),
         type=_argparse_type(about["parse"]),
         choices=about.get("choices"),
-        default=field.default,
+        default=default,
         metavar=about.get("metavar") or (None if about.get("choices") else field.name.upper()),
         help=about["help"].replace("%", "%%") + shown,
     )
@@ -187,12 +203,6 @@ def _argparse_type(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return read
 
 
-def _as_text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(part if isinstance(part, str) else f"{part:g}" for part in value)
-    return f"{value}"
-
-
 def parsed(options: type[T], parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> T:
     """The dataclass ``options`` filled from the command line ``argv`` (``sys.argv`` when None)."""
     return filled(options, parser.parse_args(argv))
@@ -203,14 +213,13 @@ def filled(options: type[T], given: argparse.Namespace) -> T:
     return options(**{field.name: getattr(given, field.name) for field in dataclasses.fields(options)})
 
 
-def as_argv(options: Any) -> list[str]:
-    """The shortest command line that gives ``options`` back: what differs from the defaults."""
+def as_argv(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
+    """The shortest command line that gives ``values`` back: those that differ from the ``defaults``."""
     argv: list[str] = []
-    for field in dataclasses.fields(options):
-        value = getattr(options, field.name)
-        if value == field.default:
+    for name, value in values.items():
+        if value == defaults[name]:
             continue
-        argv.append(flag_of(field))
+        argv.append(f"--{name}")
         if value is not True:
-            argv.append(_as_text(value))
+            argv.append(text_of(value))
     return argv

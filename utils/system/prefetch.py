@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def ahead(tasks: Iterable[Callable[[], T]], workers: int) -> Iterator[T]:
+def done_ahead(tasks: Iterable[Callable[[], T]], workers: int) -> Iterator[T]:
     """The results of ``tasks`` in their order; ``workers`` threads keep up to two each ready beforehand.
 
     0 workers: each task is done when its result is asked for. What a task raises is raised in its turn. Tasks run
@@ -21,7 +21,7 @@ def ahead(tasks: Iterable[Callable[[], T]], workers: int) -> Iterator[T]:
             yield task()
         return
     waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="ahead") as pool:
+    with ThreadPoolExecutor(workers, thread_name_prefix="prefetch") as pool:
         try:
             for task in tasks:
                 waiting.append(pool.submit(task))

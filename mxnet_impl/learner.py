@@ -1,4 +1,4 @@
-"""A model in MXNet Gluon: trained, asked, written down (``utils.engine.Trainer``)."""
+"""A model in MXNet Gluon: trained, asked, written down (``utils.engine.StepLearner``)."""
 
 from __future__ import annotations
 
@@ -13,73 +13,76 @@ from mxnet_impl.optimizers import build_optimizer
 from mxnet_impl.runtime import device_of, mx
 from utils.batches import Batch, ClickMatrix, binary_clicks, evaluation_batches
 from utils.engine import Evaluation
+from utils.models.base import Statistics
 from utils.options import RunOptions
-from utils.randomness import draw_weights
 from utils.ranking import list_length, resolve_ties
 from utils.weights import check_shapes
 
 
-class Trainer:
-    """A network, its optimiser, and the device they live on. Methods: ``utils.engine.Trainer``."""
+class StepLearner:
+    """A network, its optimiser, and the device they live on. Methods: ``utils.engine.StepLearner``."""
 
-    network_class = staticmethod(network_class)  # these three are what a deviation may replace
-    draw_weights = staticmethod(draw_weights)
+    network_class = staticmethod(network_class)  # this and the next are what a deviation may replace
     build_optimizer = staticmethod(build_optimizer)
 
-    def __init__(self, options: RunOptions, n_items: int) -> None:
-        self.device = device_of(options.device)
-        self.eval_batch_size = options.eval_batch_size
-        self.n_items, self.latent = n_items, options.p_dims[0]
-        self.network = self.network_class(options.model)(options, n_items)
+    def __init__(self, options: RunOptions, n_items: int, statistics: Statistics | None = None) -> None:
+        self.device = device_of(options.settings.device)
+        self.options, self.model, self.n_items = options, options.model, n_items
+        self.network = self.network_class(self.model.name)(self.model, n_items)
         self.network.initialize(mx.init.Zero(), ctx=self.device)
         self.network.hybridize(static_alloc=True)
         # A hybridised graph is traced once and freezes what Python decided then. So evaluation, which has no noise,
         # is a graph of its own, over the same parameters: there is no mode to be frozen in the wrong position.
-        self.noiseless = self.network_class(options.model)(
-            options, n_items, prefix=self.network.prefix, params=self.network.collect_params()
+        self.noiseless = self.network_class(self.model.name)(
+            self.model, n_items, prefix=self.network.prefix, params=self.network.collect_params()
         )
         self.noiseless.hybridize()
-        self.dtype = options.precision
+        self.dtype = options.settings.precision
         self.network.cast(self.dtype)
-        self.load_weights(self.draw_weights(self.shapes(), options.seed))
-        self.optimizer = self.build_optimizer({name: p for name, p, _ in self.network.named()}, options)
+        self.load_weights(self.initial_weights(statistics))
+        self.optimizer = self.build_optimizer({name: p for name, p, _ in self.network.named()}, options.training)
 
-    def train_step(self, batch: Batch, beta: float, lr: float) -> mx.nd.NDArray:
-        """One update; a handle for :meth:`read_losses`."""
+    def initial_weights(self, statistics: Statistics | None) -> dict[str, np.ndarray]:
+        """The weights training starts from, by canonical name."""
+        return self.model.initial_weights(self.n_items, self.options.training.seed, statistics)
+
+    def train_step(self, batch: Batch, knobs: Mapping[str, float]) -> mx.nd.NDArray:
+        """One update; a handle for :meth:`read_terms`."""
         clicks = to_device(batch, self.device, self.dtype)
         with mx.autograd.record():
-            nll, kl = self._losses(clicks, batch.n_users)
-            loss = nll + beta * kl
+            terms = self._terms(clicks, batch.n_users)
+            loss = self.model.objective(terms, knobs)
         loss.backward()
-        self.optimizer.step(lr)
-        return mx.nd.concat(nll, kl, dim=0)
+        self.optimizer.step(knobs["lr"])
+        return mx.nd.concat(*terms.values(), dim=0)
 
-    def read_losses(self, handle: mx.nd.NDArray) -> tuple[float, float]:
-        """The (nll, kl) of a step, means over its users."""
-        nll, kl = handle.asnumpy().tolist()
-        return nll, kl
+    def read_terms(self, handle: mx.nd.NDArray) -> dict[str, float]:
+        """The terms of a step's objective, means over its users."""
+        return dict(zip(self.model.terms, handle.asnumpy().tolist(), strict=True))
 
     def evaluate(
         self, fold_in: ClickMatrix, k: int, epoch: int = 0, heed: Callable[[], None] = lambda: None
     ) -> Evaluation:
         """Rankings and losses of users given by their clicks."""
         k = list_length(k)
-        ranked, nll, kl = [np.empty((0, k), np.int32)], [np.empty(0)], [np.empty(0)]
+        ranked, terms = [np.empty((0, k), np.int32)], {name: [np.empty(0)] for name in self.model.terms}
         for batch, clicks in self._evaluation(fold_in, epoch):
             heed()
-            logits, divergence = self._outputs(clicks)
-            log_likelihood = click_log_likelihood(logits, clicks.positions)
-            nll.append(np.bincount(batch.rows, weights=-log_likelihood.asnumpy(), minlength=batch.n_users))
-            kl.append(divergence.asnumpy().astype(np.float64))
+            logits, *others = self._outputs(clicks)
+            log_likelihood = click_log_likelihood(logits, clicks.positions).asnumpy()
+            nll = np.bincount(batch.rows, weights=-log_likelihood, minlength=batch.n_users)
+            values = [nll, *(other.asnumpy().astype(np.float64) for other in others)]
+            for name, each in zip(self.model.terms, values, strict=True):
+                terms[name].append(each)
             ranked.append(_top(logits, clicks, k))
-        return Evaluation(np.concatenate(ranked), np.concatenate(nll), np.concatenate(kl))
+        return Evaluation(np.concatenate(ranked), {name: np.concatenate(each) for name, each in terms.items()})
 
     def rank(self, fold_in: ClickMatrix, k: int) -> np.ndarray:
         """The ``k`` best items of each user."""
         k = list_length(k)
         lists = [np.empty((0, k), np.int32)]
         for _, clicks in self._evaluation(fold_in):
-            logits, _ = self.noiseless(clicks.matrix)
+            logits = self.noiseless(clicks.matrix)[0]
             lists.append(_top(logits, clicks, k))
         return np.concatenate(lists)
 
@@ -92,14 +95,14 @@ class Trainer:
 
     def embed(self, fold_in: ClickMatrix) -> np.ndarray:
         """The code of each user."""
-        codes = [np.empty((0, self.latent), self.dtype)]
+        codes = [np.empty((0, self.model.p_dims[0]), self.dtype)]
         for _, clicks in self._evaluation(fold_in):
             codes.append(self.noiseless.encode(clicks.matrix).asnumpy())
         return np.concatenate(codes)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The canonical shape of each weight, by canonical name."""
-        return {name: tuple(p.shape[::-1] if turned else p.shape) for name, p, turned in self.network.named()}
+        return self.model.shapes(self.n_items)
 
     def weights(self) -> dict[str, np.ndarray]:
         """A copy of the weights by canonical name."""
@@ -124,15 +127,16 @@ class Trainer:
         """Take what :meth:`optimizer_state` gave."""
         self.optimizer.load_state(state)
 
-    def _losses(self, clicks: Clicks, n_users: int) -> tuple[mx.nd.NDArray, mx.nd.NDArray]:
-        logits, kl = self.network(clicks.matrix, *clicks.noise)
-        return negative_log_likelihood(logits, clicks.positions) / n_users, kl.mean()
+    def _terms(self, clicks: Clicks, n_users: int) -> dict[str, mx.nd.NDArray]:
+        logits, *others = self.network(clicks.matrix, *clicks.noise)
+        nll = negative_log_likelihood(logits, clicks.positions) / n_users
+        return dict(zip(self.model.terms, [nll, *(other.mean() for other in others)], strict=True))
 
-    def _outputs(self, clicks: Clicks) -> tuple[mx.nd.NDArray, mx.nd.NDArray]:
+    def _outputs(self, clicks: Clicks) -> tuple[mx.nd.NDArray, ...]:
         return self.noiseless(clicks.matrix)
 
     def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
-        for batch in evaluation_batches(binary_clicks(fold_in, self.n_items), self.eval_batch_size):
+        for batch in evaluation_batches(binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size):
             yield batch, to_device(batch, self.device, self.dtype)
 
 

@@ -1,4 +1,4 @@
-"""A model in PyTorch: trained, asked, written down (``utils.engine.Trainer``)."""
+"""A model in PyTorch: trained, asked, written down (``utils.engine.StepLearner``)."""
 
 from __future__ import annotations
 
@@ -13,60 +13,63 @@ from pytorch_impl.optimizers import build_optimizer
 from pytorch_impl.runtime import device_of, torch
 from utils.batches import Batch, ClickMatrix, binary_clicks, evaluation_batches
 from utils.engine import Evaluation
+from utils.models.base import Statistics
 from utils.options import RunOptions
-from utils.randomness import draw_weights
 from utils.ranking import list_length, resolve_ties
 from utils.weights import check_shapes
 
 
-class Trainer:
-    """A network, its optimiser, and the device they live on. Methods: ``utils.engine.Trainer``."""
+class StepLearner:
+    """A network, its optimiser, and the device they live on. Methods: ``utils.engine.StepLearner``."""
 
-    network_class = staticmethod(network_class)  # these three are what a deviation may replace
-    draw_weights = staticmethod(draw_weights)
+    network_class = staticmethod(network_class)  # this and the next are what a deviation may replace
     build_optimizer = staticmethod(build_optimizer)
 
-    def __init__(self, options: RunOptions, n_items: int) -> None:
-        self.device = device_of(options.device)
-        self.eval_batch_size = options.eval_batch_size
-        self.n_items, self.latent = n_items, options.p_dims[0]
-        self.mixed = options.precision == "mixed"
-        self.floats = "float32" if self.mixed else options.precision
+    def __init__(self, options: RunOptions, n_items: int, statistics: Statistics | None = None) -> None:
+        self.device = device_of(options.settings.device)
+        self.options, self.model, self.n_items = options, options.model, n_items
+        self.mixed = options.settings.precision == "mixed"
+        self.floats = "float32" if self.mixed else options.settings.precision
         self.dtype = getattr(torch, self.floats)
-        self.network = self.network_class(options.model)(options, n_items).to(self.device, self.dtype)
-        self.load_weights(self.draw_weights(self.shapes(), options.seed))
-        self.optimizer = self.build_optimizer({name: p for name, p, _ in self.network.named()}, options)
+        self.network = self.network_class(self.model.name)(self.model, n_items).to(self.device, self.dtype)
+        self.load_weights(self.initial_weights(statistics))
+        self.optimizer = self.build_optimizer({name: p for name, p, _ in self.network.named()}, options.training)
 
-    def train_step(self, batch: Batch, beta: float, lr: float) -> torch.Tensor:
-        """One update; a handle for :meth:`read_losses`."""
+    def initial_weights(self, statistics: Statistics | None) -> dict[str, np.ndarray]:
+        """The weights training starts from, by canonical name."""
+        return self.model.initial_weights(self.n_items, self.options.training.seed, statistics)
+
+    def train_step(self, batch: Batch, knobs: Mapping[str, float]) -> torch.Tensor:
+        """One update; a handle for :meth:`read_terms`."""
         clicks = to_device(batch, self.device, self.dtype)
         for _, parameter, _ in self.network.named():
             parameter.grad = None
-        nll, kl = self._losses(clicks, batch.n_users)
-        (nll + beta * kl).backward()
-        self.optimizer.step(lr)
-        return torch.stack([nll.detach(), kl.detach()])
+        terms = self._terms(clicks, batch.n_users)
+        self.model.objective(terms, knobs).backward()
+        self.optimizer.step(knobs["lr"])
+        return torch.stack([term.detach() for term in terms.values()])
 
-    def read_losses(self, handle: torch.Tensor) -> tuple[float, float]:
-        """The (nll, kl) of a step, means over its users."""
-        nll, kl = handle.tolist()
-        return nll, kl
+    def read_terms(self, handle: torch.Tensor) -> dict[str, float]:
+        """The terms of a step's objective, means over its users."""
+        return dict(zip(self.model.terms, handle.tolist(), strict=True))
 
     def evaluate(
         self, fold_in: ClickMatrix, k: int, epoch: int = 0, heed: Callable[[], None] = lambda: None
     ) -> Evaluation:
         """Rankings and losses of users given by their clicks."""
         k = list_length(k)
-        ranked, nll, kl = [np.empty((0, k), np.int32)], [np.empty(0)], [np.empty(0)]
+        ranked, terms = [np.empty((0, k), np.int32)], {name: [np.empty(0)] for name in self.model.terms}
         for batch, clicks in self._evaluation(fold_in, epoch):
             heed()
             with torch.no_grad():
-                logits, divergence = self._outputs(clicks)
-                log_likelihood = click_log_likelihood(logits, clicks.positions)
-            nll.append(np.bincount(batch.rows, weights=-log_likelihood.cpu().numpy(), minlength=batch.n_users))
-            kl.append(divergence.cpu().numpy().astype(np.float64))
+                logits, *others = self._outputs(clicks)
+                log_likelihood = click_log_likelihood(logits, clicks.positions).cpu().numpy()
+            nll = np.bincount(batch.rows, weights=-log_likelihood, minlength=batch.n_users)
+            values = [nll, *(other.cpu().numpy().astype(np.float64) for other in others)]
+            for name, each in zip(self.model.terms, values, strict=True):
+                terms[name].append(each)
             ranked.append(_top(logits, clicks, k))
-        return Evaluation(np.concatenate(ranked), np.concatenate(nll), np.concatenate(kl))
+        return Evaluation(np.concatenate(ranked), {name: np.concatenate(each) for name, each in terms.items()})
 
     def rank(self, fold_in: ClickMatrix, k: int) -> np.ndarray:
         """The ``k`` best items of each user."""
@@ -74,7 +77,7 @@ class Trainer:
         lists = [np.empty((0, k), np.int32)]
         for _, clicks in self._evaluation(fold_in):
             with torch.no_grad():
-                logits, _ = self.network(clicks.matrix)
+                logits = self.network(clicks.matrix)[0]
             lists.append(_top(logits, clicks, k))
         return np.concatenate(lists)
 
@@ -88,7 +91,7 @@ class Trainer:
 
     def embed(self, fold_in: ClickMatrix) -> np.ndarray:
         """The code of each user."""
-        codes = [np.empty((0, self.latent), self.floats)]
+        codes = [np.empty((0, self.model.p_dims[0]), self.floats)]
         for _, clicks in self._evaluation(fold_in):
             with torch.no_grad():
                 codes.append(self.network.encode(clicks.matrix).cpu().numpy())
@@ -96,7 +99,7 @@ class Trainer:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The canonical shape of each weight, by canonical name."""
-        return {name: tuple(p.shape[::-1] if turned else p.shape) for name, p, turned in self.network.named()}
+        return self.model.shapes(self.n_items)
 
     def weights(self) -> dict[str, np.ndarray]:
         """A copy of the weights by canonical name."""
@@ -122,16 +125,17 @@ class Trainer:
         """Take what :meth:`optimizer_state` gave."""
         self.optimizer.load_state(state)
 
-    def _losses(self, clicks: Clicks, n_users: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _terms(self, clicks: Clicks, n_users: int) -> dict[str, torch.Tensor]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
-            logits, kl = self.network(clicks.matrix, *clicks.noise)
-        return negative_log_likelihood(logits, clicks.positions) / n_users, kl.mean()
+            logits, *others = self.network(clicks.matrix, *clicks.noise)
+        nll = negative_log_likelihood(logits, clicks.positions) / n_users
+        return dict(zip(self.model.terms, [nll, *(other.mean() for other in others)], strict=True))
 
-    def _outputs(self, clicks: Clicks) -> tuple[torch.Tensor, torch.Tensor]:
+    def _outputs(self, clicks: Clicks) -> tuple[torch.Tensor, ...]:
         return self.network(clicks.matrix)
 
     def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
-        for batch in evaluation_batches(binary_clicks(fold_in, self.n_items), self.eval_batch_size):
+        for batch in evaluation_batches(binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size):
             yield batch, to_device(batch, self.device, self.dtype)
 
 

@@ -1,0 +1,46 @@
+"""The models by name, as both engines know them.
+
+A new model is one entry here, its options in a file beside this one, and a file of the same name in
+``pytorch_impl/models`` and in ``mxnet_impl/models``; the run's life, the grid, the results and the tests apply to it
+unchanged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from utils.models.base import ModelOptions
+from utils.models.mult_dae import MultDAEOptions
+from utils.models.mult_vae import MultVAEOptions
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """What the framework-free part of the project knows of a model.
+
+    ``options`` is the class of its own options, whose ``name`` is the model's; ``module`` and ``network`` name the file
+    under ``<engine>/models`` and the class in it; ``task`` (``experiments.tasks``) is what it is fed and how it is
+    judged, ``scenarios`` the splits it can be trained under, its default first, ``engines`` those that have it.
+    """
+
+    options: type[ModelOptions]
+    module: str
+    network: str
+    title: str
+    citation: str
+    task: str = "clicks"
+    scenarios: tuple[str, ...] = ("strong",)
+    engines: tuple[str, ...] = ("pytorch", "mxnet")
+
+
+_ENTRIES = (
+    ModelEntry(
+        MultVAEOptions, module="mult_vae", network="MultVAE", title="Mult-VAE (Liang et al. 2018)",
+        citation="Liang, Krishnan, Hoffman, Jebara: Variational Autoencoders for Collaborative Filtering, WWW 2018",
+    ),
+    ModelEntry(
+        MultDAEOptions, module="mult_dae", network="MultDAE", title="Mult-DAE (Liang et al. 2018)",
+        citation="Liang, Krishnan, Hoffman, Jebara: Variational Autoencoders for Collaborative Filtering, WWW 2018",
+    ),
+)  # fmt: skip
+MODELS = {entry.options.name: entry for entry in _ENTRIES}

@@ -1,0 +1,99 @@
+"""What a model says of itself, framework-free: its flags, its objective, its weights, its noise."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+
+from utils.batches import Batch
+from utils.randomness import draw_weights
+
+Value = TypeVar("Value")  # a float, an array, or a tensor of either engine
+
+
+class Statistics(Protocol):
+    """What initial weights may know of the training data."""
+
+    @property
+    def item_popularity(self) -> np.ndarray:
+        """The share of the training users that clicked each item, float64 ``(I,)``."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One of the passes over the training users that make an epoch: its name, and whether the input is dropped out.
+
+    The name travels with each batch (``Batch.part``), so that a learner can train some tensors only.
+    """
+
+    name: str = "all"
+    input_dropout: bool = True
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The base of each model's options: a frozen dataclass of flags (``utils.system.command_line.option``).
+
+    Class attributes, which a model replaces:
+        name: what ``--model`` takes.
+        terms: the terms of the objective, means over users; ``nll`` first, the others as the network gives them.
+        knobs: what a schedule changes from step to step, beside the learning rate.
+        training: the model's own defaults of ``utils.options.TrainingOptions``; None for a model fitted once.
+        passes: the passes of an epoch; steps are numbered through all of them.
+        unused: flags that are legal and change nothing, each with the reason.
+    """
+
+    name: ClassVar[str]
+    terms: ClassVar[tuple[str, ...]] = ("nll",)
+    knobs: ClassVar[tuple[str, ...]] = ()
+    training: ClassVar[Mapping[str, Any] | None] = {}
+    passes: ClassVar[tuple[Pass, ...]] = (Pass(),)
+    unused: ClassVar[Mapping[str, str]] = {}
+    # Not annotated, as a model may have options of these names: how it computes, and what it does otherwise.
+    profile = "paper"
+    deviations = ()
+
+    def resolved(self) -> ModelOptions:
+        """These options checked against each other, derived ones filled in; ``UserError`` on a contradiction."""
+        return self
+
+    def objective(self, terms: Mapping[str, Value], knobs: Mapping[str, float]) -> Value:
+        """The loss that the ``terms`` make under the ``knobs``: the one formula, for floats, arrays and tensors."""
+        return terms["nll"]
+
+    def knobs_at(self, step: int, steps_per_epoch: int, n_epochs: int) -> dict[str, float]:
+        """The knobs of the update after ``step`` others, of a run planned for ``n_epochs``."""
+        return {}
+
+    def final_knobs(self) -> dict[str, float]:
+        """The knobs a run ends with, under which early stopping on the loss compares epochs."""
+        return {}
+
+    def dimensions(self) -> dict[str, tuple[int, ...]]:
+        """The options that decide the weights' shapes, by name; the first one is part of a run's name."""
+        return {}
+
+    def shapes(self, n_items: int) -> dict[str, tuple[int, ...]]:
+        """The canonical shape of each weight, by canonical name; of resolved options."""
+        raise NotImplementedError
+
+    def initial_weights(self, n_items: int, seed: int, statistics: Statistics | None) -> dict[str, np.ndarray]:
+        """The weights training starts from, by canonical name; ``statistics`` are None where no data are at hand."""
+        return draw_weights(self.shapes(n_items), seed)
+
+    def with_noise(self, batch: Batch, seed: int, epoch: int, step: int, part: Pass) -> Batch:
+        """``batch`` as a training step takes it: the input dropped out, all noise drawn; of resolved options."""
+        return batch
+
+    def flags(self) -> dict[str, Any]:
+        """The model's own options by name."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+
+def n_parameters(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """How many numbers weights of the given ``shapes`` hold."""
+    return sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes.values())

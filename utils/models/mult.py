@@ -1,0 +1,157 @@
+"""What Mult-VAE and Mult-DAE (Liang et al. 2018) have in common: two towers on users' clicks, and the study's flags."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar, TypeVar
+
+import numpy as np
+
+from utils.batches import Batch
+from utils.deviations import DEVIATIONS, KNOWN, PROFILES, deviation, in_order
+from utils.models.base import ModelOptions, Pass
+from utils.randomness import Purpose, dropout_mask, stream
+from utils.system.command_line import integer, list_of, option, real, text_of
+from utils.system.errors import UserError
+
+_MODEL, _ANNEALING, _DEVIATIONS = "model", "annealing of beta (vae)", "deviations"
+_widths = list_of(integer(1), "200,600")
+_dropouts = list_of(real(minimum=0, below=1), "0.5,0")
+_deviations = list_of(deviation, "baked_sampling,no_stock_init", KNOWN)
+
+Chosen = TypeVar("Chosen", bound="MultOptions")
+
+
+@dataclass(frozen=True)
+class MultOptions(ModelOptions):
+    """The options of both models; ``None`` means "derived": see :meth:`resolved`.
+
+    Both record both terms: a dae's KL is 0.
+    """
+
+    terms: ClassVar[tuple[str, ...]] = ("nll", "kl")
+    has_code_noise: ClassVar[bool]  # whether the code is sampled, its mean and log-variance given by the encoder
+
+    p_dims: tuple[int, ...] = option((200, 600), _MODEL, "widths of the decoder, latent first, items left out", _widths)
+    q_dims: tuple[int, ...] | None = option(
+        None, _MODEL, "widths of the encoder, items left out, latent last (default: p_dims reversed)", _widths
+    )
+    dropout_enc: tuple[float, ...] | None = option(
+        None, _MODEL, "dropout before each encoder layer (default: 0.5 on the input, 0 elsewhere)", _dropouts
+    )
+    dropout_dec: tuple[float, ...] | None = option(
+        None, _MODEL, "dropout before each decoder layer (default: 0 everywhere)", _dropouts
+    )
+
+    anneal_cap: float = option(0.2, _ANNEALING, "largest beta", real(minimum=0, below=1e31))
+    annealing: str = option(
+        "relative", _ANNEALING,
+        "relative: beta reaches the cap at a share of the planned epochs; absolute: beta = step / anneal_total up to "
+        "the cap; constant: the cap from the first step; none: beta = 1 throughout, the plain VAE",
+        choices=("relative", "absolute", "constant", "none"),
+    )  # fmt: skip
+    constant_anneal: bool = option(False, _ANNEALING, "the study's name for --annealing constant")
+    anneal_share: float = option(0.85, _ANNEALING, "relative: share of the epochs that reaches the cap", real(above=0))
+    anneal_total: int = option(200_000, _ANNEALING, "absolute: steps in which beta would reach 1", integer(1))
+
+    profile: str = option(
+        "paper", _DEVIATIONS, "how the model computes: as in Liang et al. 2018, or, in each framework, as the code of "
+        "the study of 2020 for that framework did; hyper-parameters are the same in both",
+        choices=tuple(PROFILES),
+    )  # fmt: skip
+    deviations: tuple[str, ...] = option(
+        (), _DEVIATIONS, "of the study's deviations from the paper those to add to the profile, or with no_ before the "
+        "name to take from it: " + "; ".join(f"{name}: {about.meaning}" for name, about in DEVIATIONS.items()),
+        _deviations,
+    )  # fmt: skip
+
+    def resolved(self: Chosen) -> Chosen:
+        """These options checked against each other, every derived one filled in.
+
+        Raises ``UserError`` when two options contradict each other.
+        """
+        q_dims = self.q_dims or tuple(reversed(self.p_dims))
+        if q_dims[-1] != self.p_dims[0]:
+            raise UserError(
+                f"--q_dims {text_of(q_dims)} ends with {q_dims[-1]} and --p_dims {text_of(self.p_dims)} begins with "
+                f"{self.p_dims[0]}: both name the latent width, give the same number"
+            )
+        dropout_enc = self.dropout_enc or (0.5, *(0.0 for _ in q_dims[1:]))
+        dropout_dec = self.dropout_dec or tuple(0.0 for _ in self.p_dims)
+        _check_dropout("dropout_enc", dropout_enc, "q_dims" if self.q_dims else "p_dims", q_dims)
+        _check_dropout("dropout_dec", dropout_dec, "p_dims", self.p_dims)
+        annealing = self._annealing()
+        return dataclasses.replace(
+            self, q_dims=q_dims, dropout_enc=dropout_enc, dropout_dec=dropout_dec, annealing=annealing,
+            constant_anneal=annealing == "constant", deviations=in_order(self.deviations),
+        )  # fmt: skip
+
+    def _annealing(self) -> str:
+        if self.constant_anneal and self.annealing not in ("relative", "constant"):
+            raise UserError(
+                f"--constant_anneal and --annealing {self.annealing} contradict each other: give one of them"
+            )
+        return "constant" if self.constant_anneal else self.annealing
+
+    def dimensions(self) -> dict[str, tuple[int, ...]]:
+        """The widths of both towers, items left out."""
+        return {"p_dims": self.p_dims, "q_dims": self.q_dims}
+
+    def shapes(self, n_items: int) -> dict[str, tuple[int, ...]]:
+        """``encoder.<layer>.weight`` ``(out, in)`` and ``.bias`` ``(out,)``, then the decoder's."""
+        code = self.q_dims[-1] * (2 if self.has_code_noise else 1)
+        towers = {"encoder": (n_items, *self.q_dims[:-1], code), "decoder": (*self.p_dims, n_items)}
+        shapes = {}
+        for tower, widths in towers.items():
+            for layer, (n_in, n_out) in enumerate(pairwise(widths)):
+                shapes[f"{tower}.{layer}.weight"], shapes[f"{tower}.{layer}.bias"] = (n_out, n_in), (n_out,)
+        return shapes
+
+    def with_noise(self, batch: Batch, seed: int, epoch: int, step: int, part: Pass) -> Batch:
+        """``batch`` with input dropout applied and the noise of its step drawn (Liang et al. 2018, sec. 2.1.1, 2.4)."""
+        values = batch.values
+        if self.dropout_enc[0] > 0 and part.input_dropout:
+            random = stream(seed, Purpose.INPUT_DROPOUT, epoch, step)
+            values = values * dropout_mask(random, len(values), self.dropout_enc[0])
+        masks = stream(seed, Purpose.LAYER_DROPOUT, epoch, step)
+
+        def drawn(widths: tuple[int, ...], rates: tuple[float, ...]) -> list[np.ndarray]:
+            each = zip(widths, rates, strict=True)
+            return [dropout_mask(masks, (batch.n_users, width), p) for width, p in each if p > 0]
+
+        noise = drawn(self.q_dims[:-1], self.dropout_enc[1:])
+        if self.has_code_noise:
+            epsilon = stream(seed, Purpose.EPSILON, epoch, step)
+            noise.append(epsilon.standard_normal((batch.n_users, self.p_dims[0]), dtype=np.float32))
+        noise += drawn(self.p_dims, self.dropout_dec)
+        return dataclasses.replace(batch, values=values, noise=tuple(noise))
+
+    def with_evaluation_noise(self, batches: Iterable[Batch], seed: int, epoch: int) -> Iterator[Batch]:
+        """Evaluation batches with the noise of ``baked_sampling``: epsilon, and masks of hidden dropout all ones.
+
+        One stream per epoch runs on from batch to batch, so that the users' noise does not depend on the size of the
+        evaluation batches. Epoch 0 is the test's. A model whose code is not sampled gets no noise.
+        """
+        random = stream(seed, Purpose.EVALUATION_NOISE, epoch)
+        for batch in batches:
+            yield self._with_evaluation_noise(batch, random) if self.has_code_noise else batch
+
+    def _with_evaluation_noise(self, batch: Batch, random: np.random.Generator) -> Batch:
+        def ones(widths: tuple[int, ...], rates: tuple[float, ...]) -> list[np.ndarray]:
+            each = zip(widths, rates, strict=True)
+            return [np.ones((batch.n_users, width), np.float32) for width, p in each if p > 0]
+
+        epsilon = random.standard_normal((batch.n_users, self.p_dims[0]), dtype=np.float32)
+        encoder, decoder = ones(self.q_dims[:-1], self.dropout_enc[1:]), ones(self.p_dims, self.dropout_dec)
+        return dataclasses.replace(batch, noise=(*encoder, epsilon, *decoder))
+
+
+def _check_dropout(name: str, given: tuple[float, ...], dims_name: str, dims: tuple[int, ...]) -> None:
+    if len(given) != len(dims):
+        raise UserError(
+            f"--{name} {text_of(given)} has {len(given)} values, but --{dims_name} makes {len(dims)} layers: "
+            f"give {len(dims)} values, one before each layer"
+        )

@@ -1,0 +1,60 @@
+"""The command line of a run: ``--model`` is read first, then only that model's flags are."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Sequence
+
+from utils.models import MODELS
+from utils.options.data import DataSelection
+from utils.options.run import DEFAULT_MODEL, ModelChoice, RunOptions, defaults_of, fields_of
+from utils.options.settings import RunSettings
+from utils.options.training import TrainingOptions
+from utils.system.command_line import parser_for
+from utils.system.errors import UserError
+
+
+def run_parser(
+    argv: Sequence[str] | None, prog: str, description: str, epilog: str | None = None
+) -> argparse.ArgumentParser:
+    """A parser with the flags of the model that ``argv`` (None: ``sys.argv``) names; others' are refused by name."""
+    model = _model_in(sys.argv[1:] if argv is None else argv)
+    own = MODELS[model].options
+    parts = [DataSelection, ModelChoice, own, *([] if own.training is None else [TrainingOptions]), RunSettings]
+    owners: dict[str, list[str]] = {}
+    for other in MODELS:
+        for name in fields_of(other).keys() - fields_of(model).keys():
+            owners.setdefault(f"--{name}", []).append(other)
+    hints = {flag: f"it is a flag of {' and '.join(others)}, not of {model}" for flag, others in owners.items()}
+    return parser_for(parts, prog, description, epilog, own.training, hints)
+
+
+def options_in(given: argparse.Namespace) -> RunOptions:
+    """The options of a command line parsed by :func:`run_parser`, which may hold more.
+
+    A flag that is legal and changes nothing is told on stderr.
+    """
+    options = RunOptions(**{name: getattr(given, name) for name in ("model", *fields_of(given.model))})
+    values, defaults = options.values(), defaults_of(given.model)
+    for name, reason in options.model.unused.items():
+        if values[name] != defaults[name]:
+            print(f"--{name} is ignored: {reason}", file=sys.stderr)
+    return options
+
+
+def parsed_run(argv: Sequence[str] | None, prog: str, description: str = "", epilog: str | None = None) -> RunOptions:
+    """The options on the command line ``argv``; ``UserError`` says in a line what is wrong with it."""
+    return options_in(run_parser(argv, prog, description, epilog).parse_args(argv))
+
+
+def _model_in(argv: Sequence[str]) -> str:
+    """The model that a command line names; the default where it names none that is known, told by the parser then."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    first.add_argument("--model", default=DEFAULT_MODEL)
+    with contextlib.suppress(argparse.ArgumentError, UserError):
+        named = first.parse_known_args(argv)[0].model
+        if named in MODELS:
+            return named
+    return DEFAULT_MODEL

@@ -1,0 +1,159 @@
+"""The options of one run, composed: which data, which model, how trained, where computed.
+
+Names and defaults are those of the dual-framework study of 2020 where it had them; ``None`` means "derived": see
+:meth:`RunOptions.resolved`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from utils.models import MODELS
+from utils.models.base import ModelOptions
+from utils.options.data import DataSelection
+from utils.options.settings import RunSettings
+from utils.options.training import TrainingOptions
+from utils.system.command_line import as_argv, option
+from utils.system.errors import UserError
+from utils.system.files import sha256_of, short_hash
+
+DEFAULT_MODEL = "vae"
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """The flag that says which model's flags there are."""
+
+    model: str = option(DEFAULT_MODEL, "model", "the model, whose own options are below", choices=MODELS)
+
+
+@dataclass(frozen=True, init=False)
+class RunOptions:
+    """The options of one run: ``RunOptions(dataset="movielens-100k", model="dae", n_epochs=50)``.
+
+    Made of options by the names of their flags; those not given have the model's defaults. Raises ``TypeError`` when a
+    name is no option of the model.
+
+    Attributes:
+        data: which prepared data.
+        model: the options of the model itself; ``model.name`` is what ``--model`` takes.
+        training: how it is trained; None for a model that is fitted once.
+        settings: where it computes and where its results go.
+    """
+
+    data: DataSelection
+    model: ModelOptions
+    training: TrainingOptions | None
+    settings: RunSettings
+
+    def __init__(self, model: str = DEFAULT_MODEL, **given: Any) -> None:
+        values = defaults_of(model) | given
+        if unknown := sorted(set(values) - set(fields_of(model))):
+            raise TypeError(f"{unknown[0]} is no option of the model {model}")
+        entry = MODELS[model]
+        trained = entry.options.training is not None
+        parts = {"data": DataSelection, "model": entry.options, "settings": RunSettings}
+        parts |= {"training": TrainingOptions} if trained else {}
+        made = {
+            part: kind(**{field.name: values[field.name] for field in dataclasses.fields(kind)})
+            for part, kind in parts.items()
+        }
+        for part in ("data", "model", "training", "settings"):
+            object.__setattr__(self, part, made.get(part))
+
+    @classmethod
+    def from_flat(cls, record: Mapping[str, Any]) -> RunOptions:
+        """The options of a :meth:`flat` record; what it lacks has its default, what is no option is passed over.
+
+        Raises ``UserError`` when its model is unknown.
+        """
+        model = record.get("model", DEFAULT_MODEL)
+        if model not in MODELS:
+            raise UserError(f"the model {model!r} is unknown; expected one of {', '.join(MODELS)}")
+        known = {name: record[name] for name in fields_of(model) if name in record}
+        return cls(model, **{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
+
+    def values(self) -> dict[str, Any]:
+        """Every option by the name of its flag."""
+        parts = [part for part in (self.data, self.model, self.training, self.settings) if part is not None]
+        own = [{field.name: getattr(part, field.name) for field in dataclasses.fields(part)} for part in parts]
+        data, *others = own
+        values = data | {"model": self.model.name}
+        for other in others:
+            values |= other
+        return values
+
+    def replace(self, **changes: Any) -> RunOptions:
+        """These options with others in some places; where ``model`` changes, what the other lacks is left out."""
+        values = self.values() | changes
+        return RunOptions(**{name: values[name] for name in ("model", *fields_of(values["model"])) if name in values})
+
+    def resolved(self) -> RunOptions:
+        """These options checked against each other, every derived one filled in.
+
+        Raises ``UserError`` when two options contradict each other.
+        """
+        return self.replace(**self.model.resolved().flags(), **self._prefetch())
+
+    def _prefetch(self) -> dict[str, int]:
+        if self.training is None or self.training.prefetch is not None:
+            return {}
+        return {"prefetch": 0 if self.settings.device == "cpu" else 4}  # a CPU has no time to spare while it trains
+
+    def flat(self) -> dict[str, Any]:
+        """The record of these options, one name for each as on the command line, as JSON can hold it."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self.values().items()}
+
+    def as_argv(self) -> list[str]:
+        """The shortest command line that gives these options back: what differs from the model's defaults."""
+        return as_argv(self.values(), {"model": DEFAULT_MODEL} | defaults_of(self.model.name))
+
+    def run_id(self, engine: str, fingerprint: str) -> str:
+        """The name of the run: data, model, engine, seed, and a hash of all that changes the result.
+
+        ``engine`` is ``pytorch`` or ``mxnet``; ``fingerprint`` names the prepared data
+        (``PreparedData.fingerprint``). Paths, threads and the clock have no part in the name: the weights in
+        ``init_from`` count by their checksum. Raises ``OSError`` when that file cannot be read.
+        """
+        options = self.resolved()
+        values, defaults = options.flat(), defaults_of(self.model.name)
+        of_data = {field.name for field in dataclasses.fields(DataSelection)}  # the fingerprint stands for these
+        decisive = {  # defaults are left out, so that an option added later changes no older run's name
+            name: values[name]
+            for name in decisive_of(self.model.name)
+            if name not in of_data and name not in self.model.unused and options.values()[name] != defaults[name]
+        }
+        if self.model.name != DEFAULT_MODEL:
+            decisive["model"] = self.model.name
+        if decisive.get("init_from") is not None:
+            decisive["init_from"] = sha256_of(options.training.init_from)
+        dataset = options.data.dataset
+        digest = short_hash({"options": decisive, "engine": engine, "data": fingerprint, "dataset": dataset})
+        widths = ["-".join(map(str, widths)) for widths in list(options.model.dimensions().values())[:1]]
+        seed = [f"s{options.training.seed}"] if options.training else []
+        return "-".join([dataset, self.model.name, *widths, engine, *seed, digest])
+
+
+#: The field of ``--model`` itself.
+(MODEL_FIELD,) = dataclasses.fields(ModelChoice)
+
+
+def fields_of(model: str) -> dict[str, dataclasses.Field]:
+    """The options of a model by name, ``model`` itself left out, in the order of the command line."""
+    own = MODELS[model].options
+    parts = [DataSelection, own, *([] if own.training is None else [TrainingOptions]), RunSettings]
+    return {field.name: field for part in parts for field in dataclasses.fields(part)}
+
+
+def decisive_of(model: str) -> dict[str, dataclasses.Field]:
+    """Those options of a model that change its result or say what data it had, by name."""
+    return {name: field for name, field in fields_of(model).items() if field.metadata.get("affects_result", True)}
+
+
+def defaults_of(model: str) -> dict[str, Any]:
+    """The default of each option of a model, by name."""
+    common = {name: field.default for name, field in fields_of(model).items()}
+    return common | dict(MODELS[model].options.training or {})
