@@ -45,5 +45,5 @@ if __name__ == "__main__":
         extras_require=EXTRAS,
         packages=find_packages(include=[pattern for name in FLOORS for pattern in (name, f"{name}.*")]),
         py_modules=["main_mxnet", "main_pytorch"],
-        package_data={"experiments": ["grids/*.toml", "report/page.*"]},
+        package_data={"experiments": ["grids/*.toml", "report/page.*"], "studies": ["*/grids/*.toml"]},
     )

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def of_pytorch(batch: Batch, width: int) -> list[Choice]:
     """The wide layer's product in blocks; the first layer's gradient gathered by item."""
-    from pytorch_impl.clicks import to_device
+    from pytorch_impl.device_batch import to_device
     from pytorch_impl.layers import ClickLinear, Linear, gathered
     from pytorch_impl.runtime import torch
 

@@ -107,7 +107,7 @@ def report_epochs(base: Size, package: Any, given: ScalingOptions) -> float:
 
 
 def clicks_of(size: Size, base: Size) -> csr_matrix:
-    """Clicks of a size; more users are the base's and others after them, in the same proportion."""
+    """DeviceBatch of a size; more users are the base's and others after them, in the same proportion."""
     most = int(base.users * max(FACTORS["users"]))
     return synthetic_clicks(Shape(most, size.items, size.clicks))[: size.users]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from utils.system.files import TEMPORARY, sync
-from utils.system.locks import held, holder
+from utils.system.locks import held, process_holding
 
 _GRAVE, _LOCK = ".old", ".lock"
 
@@ -40,7 +40,7 @@ def alone_in(parent: Path, say: Callable[[str], None]) -> Iterator[None]:
 
 def tidy(parent: Path) -> None:
     """Put right what processes that were killed left in ``parent``, if nobody is at work there and one may write."""
-    if any(parent.glob(".*")) and holder(parent / _LOCK) is None:
+    if any(parent.glob(".*")) and process_holding(parent / _LOCK) is None:
         with contextlib.suppress(OSError), alone_in(parent, lambda who: None):
             pass
 

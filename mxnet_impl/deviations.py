@@ -11,7 +11,7 @@ import numpy as np
 from mxnet.gluon import Parameter
 from scipy.sparse import csr_matrix
 
-from mxnet_impl.clicks import Clicks, SparseRows, to_device
+from mxnet_impl.device_batch import DeviceBatch, SparseRows, to_device
 from mxnet_impl.layers import Linear, Tower
 from mxnet_impl.learner import StepLearner
 from mxnet_impl.losses import kl_divergence
@@ -137,11 +137,11 @@ class DeviantLearner(StepLearner):
             self.optimizer.rescale = 1.0 / batch.n_users
         return super().train_step(batch, knobs)
 
-    def _outputs(self, clicks: Clicks) -> tuple[mx.nd.NDArray, ...]:
+    def _outputs(self, clicks: DeviceBatch) -> tuple[mx.nd.NDArray, ...]:
         network = self.network if clicks.noise else self.noiseless
         return network(clicks.matrix, *clicks.noise)
 
-    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
+    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, DeviceBatch]]:
         batches = evaluation_batches(binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size)
         if "baked_sampling" in self.deviations and epoch is not None:
             batches = self.model.with_evaluation_noise(batches, self.options.training.seed, epoch)

@@ -8,7 +8,7 @@ from types import ModuleType
 
 from mxnet.gluon import HybridBlock, Parameter, nn
 
-from mxnet_impl.clicks import SparseRows
+from mxnet_impl.device_batch import SparseRows
 from mxnet_impl.runtime import mx
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from mxnet_impl.clicks import Clicks, to_device
+from mxnet_impl.device_batch import DeviceBatch, to_device
 from mxnet_impl.losses import click_log_likelihood, negative_log_likelihood
 from mxnet_impl.models import network_class
 from mxnet_impl.optimizers import build_optimizer
@@ -127,15 +127,15 @@ class StepLearner:
         """Take what :meth:`optimizer_state` gave."""
         self.optimizer.load_state(state)
 
-    def _terms(self, clicks: Clicks, n_users: int) -> dict[str, mx.nd.NDArray]:
+    def _terms(self, clicks: DeviceBatch, n_users: int) -> dict[str, mx.nd.NDArray]:
         logits, *others = self.network(clicks.matrix, *clicks.noise)
         nll = negative_log_likelihood(logits, clicks.positions) / n_users
         return dict(zip(self.model.terms, [nll, *(other.mean() for other in others)], strict=True))
 
-    def _outputs(self, clicks: Clicks) -> tuple[mx.nd.NDArray, ...]:
+    def _outputs(self, clicks: DeviceBatch) -> tuple[mx.nd.NDArray, ...]:
         return self.noiseless(clicks.matrix)
 
-    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
+    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, DeviceBatch]]:
         for batch in evaluation_batches(binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size):
             yield batch, to_device(batch, self.device, self.dtype)
 
@@ -145,7 +145,7 @@ def _canonical(array: mx.nd.NDArray, turned: bool) -> np.ndarray:
     return np.array(array.T if turned else array, order="C")
 
 
-def _top(scores: mx.nd.NDArray, clicks: Clicks, k: int) -> np.ndarray:
+def _top(scores: mx.nd.NDArray, clicks: DeviceBatch, k: int) -> np.ndarray:
     """The ``k`` best items of each row of ``scores``, which loses its clicked items; only ``(M, k + 1)`` leave it."""
     if clicks.positions.shape[1] > 0:
         scores[clicks.positions[0], clicks.positions[1]] = -np.inf

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from pytorch_impl.clicks import Clicks, to_device
+from pytorch_impl.device_batch import DeviceBatch, to_device
 from pytorch_impl.layers import Linear, Tower
 from pytorch_impl.learner import StepLearner
 from pytorch_impl.models import network_class
@@ -115,10 +115,10 @@ class DeviantLearner(StepLearner):
             self.optimizer.rescale = 1.0 / batch.n_users
         return super().train_step(batch, knobs)
 
-    def _outputs(self, clicks: Clicks) -> tuple[torch.Tensor, ...]:
+    def _outputs(self, clicks: DeviceBatch) -> tuple[torch.Tensor, ...]:
         return self.network(clicks.matrix, *clicks.noise)
 
-    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
+    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, DeviceBatch]]:
         batches = evaluation_batches(binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size)
         if "baked_sampling" in self.deviations and epoch is not None:
             batches = self.model.with_evaluation_noise(batches, self.options.training.seed, epoch)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from torch import nn
 from torch.autograd.function import FunctionCtx
 
-from pytorch_impl.clicks import SparseRows
+from pytorch_impl.device_batch import SparseRows
 from pytorch_impl.runtime import torch
 
 BLOCK = 1024  # outputs of a layer computed at once on a CPU: see Linear

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from pytorch_impl.clicks import Clicks, to_device
+from pytorch_impl.device_batch import DeviceBatch, to_device
 from pytorch_impl.losses import click_log_likelihood, negative_log_likelihood
 from pytorch_impl.models import network_class
 from pytorch_impl.optimizers import build_optimizer
@@ -125,16 +125,16 @@ class StepLearner:
         """Take what :meth:`optimizer_state` gave."""
         self.optimizer.load_state(state)
 
-    def _terms(self, clicks: Clicks, n_users: int) -> dict[str, torch.Tensor]:
+    def _terms(self, clicks: DeviceBatch, n_users: int) -> dict[str, torch.Tensor]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
             logits, *others = self.network(clicks.matrix, *clicks.noise)
         nll = negative_log_likelihood(logits, clicks.positions) / n_users
         return dict(zip(self.model.terms, [nll, *(other.mean() for other in others)], strict=True))
 
-    def _outputs(self, clicks: Clicks) -> tuple[torch.Tensor, ...]:
+    def _outputs(self, clicks: DeviceBatch) -> tuple[torch.Tensor, ...]:
         return self.network(clicks.matrix)
 
-    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, Clicks]]:
+    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, DeviceBatch]]:
         for batch in evaluation_batches(binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size):
             yield batch, to_device(batch, self.device, self.dtype)
 
@@ -144,7 +144,7 @@ def _canonical(array: torch.Tensor, turned: bool) -> np.ndarray:
     return np.array(array.T if turned else array, order="C")
 
 
-def _top(scores: torch.Tensor, clicks: Clicks, k: int) -> np.ndarray:
+def _top(scores: torch.Tensor, clicks: DeviceBatch, k: int) -> np.ndarray:
     """The ``k`` best items of each row of ``scores``, which loses its clicked items; only ``(M, k + 1)`` leave it."""
     scores[clicks.positions[0], clicks.positions[1]] = -torch.inf
     best, items = torch.topk(scores, min(k + 1, scores.shape[1]), dim=1)

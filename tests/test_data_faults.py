@@ -18,7 +18,7 @@ from data_prep.export import export_csv
 from data_prep.folders import alone_in
 from data_prep.prepared import read_manifest
 from utils.system.errors import UserError
-from utils.system.locks import holder
+from utils.system.locks import process_holding
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = [f"{user},{item}" for user in range(40) for item in range(user % 5, 40, 3)]
@@ -121,7 +121,7 @@ with alone_in(Path({str(processed(table))!r}), print):
     def say(line):
         said.append(line)
         if "waiting for it" in line:
-            asked.append(holder(processed(table) / ".lock"))
+            asked.append(process_holding(processed(table) / ".lock"))
             other.communicate(b"\n")
 
     prepared(table, say=say)

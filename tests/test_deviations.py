@@ -112,8 +112,8 @@ def test_a_hybridised_block_that_reads_the_mode_once_keeps_sampling():
     if reason := engine_obstacle("mxnet"):
         pytest.skip(reason)
     load_engine("mxnet")
-    from mxnet_impl.clicks import to_device
     from mxnet_impl.deviations import BakedVAE
+    from mxnet_impl.device_batch import to_device
     from mxnet_impl.runtime import mx
 
     options, clicks = options_of(), random_clicks(8, N_ITEMS, 0.1)

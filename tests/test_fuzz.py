@@ -343,7 +343,11 @@ def test_any_header_of_a_weights_file(data_dir, tmp_path, header, metadata, body
 # Files of ours
 
 
-@given(text=spoilt([path.read_bytes() for path in GRIDS.glob("*.toml")] + [b"a = " + b"[" * 5000]))
+@given(
+    text=spoilt(
+        [path.read_bytes() for folder in GRIDS for path in sorted(folder.glob("*.toml"))] + [b"a = " + b"[" * 5000]
+    )
+)
 @settings(**COMMON)
 def test_any_bytes_as_a_grid(tmp_path, text):
     path = tmp_path / "g.toml"

@@ -693,4 +693,4 @@ def test_the_commands_run_as_processes():
 def test_a_run_is_described_by_what_tells_it_apart():
     assert describe(Planned("mxnet", RunOptions(dataset="x", seed=4))) == "x vae 200,600 cap 0.2 mxnet seed 4"
     assert describe(Planned("mxnet", RunOptions(dataset="x", model="dae"))) == "x dae 200,600 mxnet seed 1"
-    assert grid_file.GRIDS.is_dir()
+    assert all(folder.is_dir() for folder in grid_file.GRIDS)

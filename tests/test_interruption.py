@@ -31,7 +31,7 @@ from utils.options import RunOptions
 from utils.system.errors import guarded
 from utils.system.files import read_json
 from utils.system.interruption import Interruption, LeftOffError
-from utils.system.locks import held, holder
+from utils.system.locks import held, process_holding
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ("metrics.json", "per_user.npz", "lists.npz", "best.safetensors")
@@ -233,7 +233,7 @@ def test_who_waits_for_another_process_can_be_interrupted(engine, few, tmp_path,
         timer.start()
         assert runs.main(engine, argv_of(few, tmp_path)) == 130
         timer.join()
-        assert holder(lock) is not None
+        assert process_holding(lock) is not None
     captured = capsys.readouterr()
     assert "is under way in process" in captured.out
     assert captured.err == "interrupted: the same command goes on\n"

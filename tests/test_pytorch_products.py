@@ -18,7 +18,7 @@ load_engine("pytorch")
 
 import torch  # noqa: E402
 
-from pytorch_impl.clicks import to_device  # noqa: E402
+from pytorch_impl.device_batch import to_device  # noqa: E402
 from pytorch_impl.layers import BLOCK, ClickLinear, Linear  # noqa: E402
 from pytorch_impl.losses import click_log_likelihood  # noqa: E402
 

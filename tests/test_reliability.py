@@ -20,7 +20,7 @@ import pytest
 from conftest import metrics_of
 from experiments.analysis import compare
 from experiments.grids import command as grid
-from experiments.grids.processes import Job, Standing, run_jobs
+from experiments.grids.processes import Job, JobState, run_jobs
 from experiments.runs import run as runs
 from experiments.runs import verify
 from experiments.runs.folder import RunFolder
@@ -32,7 +32,7 @@ from utils.options import RunOptions
 from utils.results import DIVERGED, collect, load, rebuild
 from utils.system.errors import UserError, guarded
 from utils.system.files import read_json, sha256_of, sweep, write_json, write_text
-from utils.system.locks import held, holder
+from utils.system.locks import held, process_holding
 from utils.weights import load_arrays, save_arrays
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -157,7 +157,7 @@ with held({str(path)!r}) as real:
 """
     other = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert other.stdout.readline() == b"True\n"
-    assert holder(path) == f"process {other.pid} on {os.uname().nodename}"
+    assert process_holding(path) == f"process {other.pid} on {os.uname().nodename}"
 
     def wait(who):
         waited.append(who)
@@ -166,7 +166,7 @@ with held({str(path)!r}) as real:
     with held(path, wait) as real:
         assert real
         assert waited == [f"process {other.pid} on {os.uname().nodename}"]
-    assert holder(path) is None
+    assert process_holding(path) is None
     assert list(path.parent.iterdir()) == []
 
 
@@ -179,7 +179,7 @@ with held({str(tmp_path / "lock")!r}):
 """
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == -signal.SIGKILL
     assert (tmp_path / "lock").exists()
-    assert holder(tmp_path / "lock") is None
+    assert process_holding(tmp_path / "lock") is None
     with held(tmp_path / "lock", lambda who: pytest.fail(f"waited for {who}")):
         pass
 
@@ -197,7 +197,7 @@ def test_where_there_are_no_locks_it_says_so_and_works(tmp_path, monkeypatch, ca
     with held(tmp_path / "lock") as real:
         assert not real
     assert "has no locks" in capsys.readouterr().err
-    assert holder(tmp_path / "lock") is None
+    assert process_holding(tmp_path / "lock") is None
 
 
 def test_two_main_scripts_on_one_run_make_it_once(either, options):
@@ -218,7 +218,7 @@ def test_two_main_scripts_on_one_run_make_it_once(either, options):
 
 
 def test_a_grid_comes_back_to_what_another_process_holds(tmp_path):
-    stands = {"a": [Standing.HELD] * 3 + [Standing.FREE], "b": [Standing.FREE], "c": [Standing.HELD, Standing.DONE]}
+    stands = {"a": [JobState.HELD] * 3 + [JobState.FREE], "b": [JobState.FREE], "c": [JobState.HELD, JobState.DONE]}
     ended = []
     jobs = [Job((sys.executable, "-S", "-c", ""), tmp_path / name) for name in stands]
     run_jobs(jobs, 1, ended.append, lambda job: stands[job.folder.name].pop(0))

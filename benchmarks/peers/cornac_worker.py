@@ -33,7 +33,7 @@ class EndOfRequests(Exception):  # noqa: N818 - not an error
 
 
 class PausingDataset(Dataset):
-    """Clicks that call ``before_epoch`` whenever a pass over the users begins."""
+    """DeviceBatch that call ``before_epoch`` whenever a pass over the users begins."""
 
     before_epoch: Callable[[], None]
 

@@ -1,7 +1,8 @@
 """Runs a grid of experiments: ``python -m experiments.grid --grid quick``.
 
 What is finished already is skipped, every other run is a process of its own, and a run that fails does not stop
-the rest. The grids are the files of ``experiments/grids``; ``experiments/grids/file.py`` says how they are written.
+the rest. The grids are the files of ``experiments/grids`` and of ``studies/*/grids``; ``experiments/grids/file.py``
+says how they are written.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from experiments.grids.file import Planned, describe
 from experiments.grids.plan import Grid, RunIndex
-from experiments.grids.processes import Job, Outcome, Standing, run_jobs
+from experiments.grids.processes import Job, JobState, Outcome, run_jobs
 from experiments.runs.divergence import in_words
 from utils.results import DIVERGED, rebuild
 
@@ -117,14 +117,14 @@ def _run_stage(runs: Sequence[Planned], grid: Grid, index: RunIndex, progress: _
         progress.finished_before(before, len(runs) - len(unfinished))
     said: set[Path] = set()
 
-    def standing(job: Job) -> Standing:
+    def state_of(job: Job) -> JobState:
         planned = unfinished[job.folder]
-        if (who := index.holder(planned)) is None:
-            return Standing.DONE if index.is_finished(planned) else Standing.FREE
+        if (who := index.process_at_work(planned)) is None:
+            return JobState.DONE if index.is_finished(planned) else JobState.FREE
         if job.folder not in said:
             said.add(job.folder)
             progress.held(planned, who)
-        return Standing.HELD
+        return JobState.HELD
 
     def ended(outcome: Outcome) -> None:
         planned = unfinished[outcome.job.folder]
@@ -134,7 +134,7 @@ def _run_stage(runs: Sequence[Planned], grid: Grid, index: RunIndex, progress: _
             progress.failed(planned, f"{outcome.last_words()}; its log is {outcome.job.console}")
 
     jobs = [Job(command_of(planned), folder) for folder, planned in unfinished.items()]
-    run_jobs(jobs, grid.options.jobs, ended, standing)
+    run_jobs(jobs, grid.options.jobs, ended, state_of)
 
 
 def _result(outcome: Outcome, metrics: Mapping[str, Any]) -> str:

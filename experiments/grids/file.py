@@ -1,4 +1,5 @@
-"""Grids of experiments, as small TOML files (``experiments/grids/*.toml``, or one's own), and the runs they spell.
+"""Grids of experiments, as small TOML files (``experiments/grids/*.toml``, a study's ``grids``, or one's own), and the
+runs they spell.
 
 A grid file::
 
@@ -46,7 +47,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-GRIDS = Path(__file__).parent
+#: Where the project's own grids lie: the product's, and those of each study.
+GRIDS = (Path(__file__).parent, *sorted(Path(__file__).parents[2].glob("studies/*/grids")))
 
 BEST_BETA, KEPT_SLOPE = "best beta", "kept slope"
 _MOST_RUNS = 10_000  # of one grid file; the largest published one has 70
@@ -157,16 +159,20 @@ class GridFile:
 
 def grid_names() -> list[str]:
     """The names of the project's own grids."""
-    return sorted(path.stem for path in GRIDS.glob("*.toml"))
+    return sorted(_own_grids())
+
+
+def _own_grids() -> dict[str, Path]:
+    return {path.stem: path for folder in GRIDS for path in folder.glob("*.toml")}
 
 
 def read_grid(name: str) -> GridFile:
-    """The grid ``name`` of ``experiments/grids``, or the file ``name`` where it ends in ``.toml``.
+    """The project's own grid ``name``, or the file ``name`` where it ends in ``.toml``.
 
     Raises ``UserError`` when there is none, it is not TOML, or its layout is not that of a grid.
     """
-    path = Path(name) if name.endswith(".toml") else GRIDS / f"{name}.toml"
-    if not path.is_file():
+    path = Path(name) if name.endswith(".toml") else _own_grids().get(name)
+    if path is None or not path.is_file():
         hint = "" if name.endswith(".toml") else did_you_mean(name, grid_names())
         there = f"{f'{hint} There' if hint else 'there'} are {', '.join(grid_names())}"
         raise UserError(f"--grid {name}: no such grid; {there}, or give the path of a .toml file")

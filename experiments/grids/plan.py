@@ -140,9 +140,9 @@ class RunIndex:
             planned.options.settings.save_results
         )
 
-    def holder(self, planned: Planned) -> str | None:
+    def process_at_work(self, planned: Planned) -> str | None:
         """Which process is at work on a run; None when none is."""
-        return RunFolder(self.folder(planned)).holder()
+        return RunFolder(self.folder(planned)).process_at_work()
 
     def tidy(self, planned: Planned) -> None:
         """Remove what a killed process left of a finished run, beside its results."""

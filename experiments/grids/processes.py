@@ -32,7 +32,7 @@ class Job:
         return self.folder / CONSOLE
 
 
-class Standing(enum.Enum):
+class JobState(enum.Enum):
     """What other processes make of a job: nothing, they are at work on it, or it is done."""
 
     FREE, HELD, DONE = range(3)
@@ -64,11 +64,11 @@ def run_jobs(
     jobs: Sequence[Job],
     at_once: int,
     ended: Callable[[Outcome], None],
-    standing: Callable[[Job], Standing] = lambda job: Standing.FREE,
+    state_of: Callable[[Job], JobState] = lambda job: JobState.FREE,
 ) -> list[Outcome]:
     """Run ``jobs``, ``at_once`` at a time and in order, and return how each ended, in the order they did.
 
-    ``ended`` is called as each ends. Before a job starts, ``standing`` is asked: one that another process holds lets
+    ``ended`` is called as each ends. Before a job starts, ``state_of`` is asked: one that another process holds lets
     the next ones go first and is come back to; one that another has done is not started. Ctrl-C (or SIGTERM, or the
     terminal going away) sends SIGTERM to the processes under way, waits until they have saved their state, and raises
     ``KeyboardInterrupt``; a second one ends them at once.
@@ -80,11 +80,11 @@ def run_jobs(
                 for job in list(waiting):
                     if len(running) == at_once or interruption.asked:
                         break
-                    stands = standing(job)
-                    if stands is Standing.HELD:
+                    stands = state_of(job)
+                    if stands is JobState.HELD:
                         continue
                     waiting.remove(job)
-                    if stands is Standing.FREE:
+                    if stands is JobState.FREE:
                         running[_start(job)] = (job, time.perf_counter())
                     else:
                         outcomes.append(Outcome(job, 0, 0.0, elsewhere=True))

@@ -25,7 +25,7 @@ from utils.system.files import (
     write_text,
     written_whole,
 )
-from utils.system.locks import held, holder
+from utils.system.locks import held, process_holding
 from utils.system.npz import save_npz
 from utils.weights import load_arrays, peek_record, save_arrays
 
@@ -65,9 +65,9 @@ class RunFolder:
     def __exit__(self, *exc: object) -> None:
         self._open.close()
 
-    def holder(self) -> str | None:
+    def process_at_work(self) -> str | None:
         """Who is at work on the run (``process 123 on host``); None when nobody is."""
-        return holder(self._lock)
+        return process_holding(self._lock)
 
     def _say_who(self, who: str) -> None:
         tqdm.write(f"{self.path.name} is under way in {who}; waiting for it")
@@ -89,7 +89,7 @@ class RunFolder:
     def tidy(self) -> None:
         """Remove what a process left that was killed when all but the tidying was done; for a run that is over."""
         untidy = [self._lock, self.path / STATE, *leftovers(self.path, also=OF_SAFETENSORS)]
-        if any(path.exists() for path in untidy) and self.holder() is None:
+        if any(path.exists() for path in untidy) and self.process_at_work() is None:
             with self:
                 (self.path / STATE).unlink(missing_ok=True)
 

@@ -7,7 +7,7 @@ from types import ModuleType
 
 from mxnet.gluon import HybridBlock, Parameter
 
-from mxnet_impl.clicks import SparseRows
+from mxnet_impl.device_batch import SparseRows
 from mxnet_impl.layers import Tower
 from mxnet_impl.runtime import mx
 from utils.models.mult_dae import MultDAEOptions

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from pytorch_impl.clicks import SparseRows
+from pytorch_impl.device_batch import SparseRows
 from pytorch_impl.layers import Tower
 from pytorch_impl.runtime import torch
 from utils.models.mult_dae import MultDAEOptions

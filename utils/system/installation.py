@@ -90,8 +90,8 @@ def _digest(root: Path, wanted: Sequence[str]) -> str:
 def _announce(wanted: Sequence[str], log: Path) -> None:
     engines = "PyTorch and MXNet" if "mxnet" in wanted else "PyTorch, without MXNet"
     _say(
-        f"installing into {_shown(Path(sys.prefix))} (Python {platform.python_version()}, {engines}); "
-        f"this takes minutes, pip's log is {_shown(log)}"
+        f"installing into {_short_path(Path(sys.prefix))} (Python {platform.python_version()}, {engines}); "
+        f"this takes minutes, pip's log is {_short_path(log)}"
     )
     cuda_likely = sys.platform == "linux" and not os.environ.get("PIP_EXTRA_INDEX_URL")
     if cuda_likely and not _installed("torch") and shutil.which("nvidia-smi") is None:
@@ -120,7 +120,7 @@ def _pip_install(root: Path, arguments: Sequence[str], log: Path) -> None:
     _show_progress("")
     if process.returncode:
         raise UserError(
-            f"pip could not install what is needed{complaint}; its log is {_shown(log)}; "
+            f"pip could not install what is needed{complaint}; its log is {_short_path(log)}; "
             "run the same command again when the cause is gone"
         )
 
@@ -141,7 +141,7 @@ def _installed(package: str) -> bool:
     return True
 
 
-def _shown(path: Path) -> str:
+def _short_path(path: Path) -> str:
     try:
         return str(path.relative_to(ROOT))
     except ValueError:

@@ -39,7 +39,7 @@ def held(path: str | os.PathLike, on_wait: Callable[[str], None] = lambda who: N
             os.close(handle)
 
 
-def holder(path: str | os.PathLike) -> str | None:
+def process_holding(path: str | os.PathLike) -> str | None:
     """Who holds the lock file ``path`` (``process 123 on host``); None when nobody does, or nobody can tell."""
     if fcntl is None:
         return None

@@ -16,7 +16,7 @@ Rows = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 SparseRows = tuple[Rows, Rows]
 
 
-class Clicks(NamedTuple):
+class DeviceBatch(NamedTuple):
     """A batch of M users and n clicks on the device.
 
     ``matrix`` is the network's sparse input ``(M, I)``; ``positions`` int64 ``(2, n)``, user and item of each click;
@@ -28,7 +28,7 @@ class Clicks(NamedTuple):
     noise: tuple[torch.Tensor, ...]
 
 
-def to_device(batch: Batch, device: torch.device, dtype: torch.dtype) -> Clicks:
+def to_device(batch: Batch, device: torch.device, dtype: torch.dtype) -> DeviceBatch:
     """``batch`` copied to ``device``, its floating-point arrays as ``dtype``."""
 
     def sent(array: np.ndarray) -> torch.Tensor:
@@ -40,4 +40,4 @@ def to_device(batch: Batch, device: torch.device, dtype: torch.dtype) -> Clicks:
     by_user = batch.network_input
     matrix = rows(by_user), rows(by_user.T.tocsr())
     positions = sent(np.stack([batch.rows, batch.indices]))
-    return Clicks(matrix, positions, tuple(sent(array) for array in batch.noise))
+    return DeviceBatch(matrix, positions, tuple(sent(array) for array in batch.noise))

@@ -12,7 +12,7 @@ from utils.batches import Batch
 SparseRows = mx.nd.sparse.CSRNDArray  # compressed sparse rows: the input of the network, (M, I)
 
 
-class Clicks(NamedTuple):
+class DeviceBatch(NamedTuple):
     """A batch of M users and n clicks on the device.
 
     ``matrix`` is the network's sparse input ``(M, I)``; ``positions`` int32 ``(2, n)``, user and item of each click;
@@ -25,7 +25,7 @@ class Clicks(NamedTuple):
     noise: tuple[mx.nd.NDArray, ...]
 
 
-def to_device(batch: Batch, device: mx.Context, dtype: str) -> Clicks:
+def to_device(batch: Batch, device: mx.Context, dtype: str) -> DeviceBatch:
     """``batch`` copied to ``device``, its floating-point arrays as ``dtype``."""
 
     def sent(array: np.ndarray) -> mx.nd.NDArray:
@@ -35,4 +35,4 @@ def to_device(batch: Batch, device: mx.Context, dtype: str) -> Clicks:
     rows = (by_user.data, by_user.indices, by_user.indptr)
     matrix = mx.nd.sparse.csr_matrix(rows, shape=by_user.shape, ctx=device, dtype=dtype)
     positions = sent(np.stack([batch.rows, batch.indices]).astype(np.int32))
-    return Clicks(matrix, positions, tuple(sent(array) for array in batch.noise))
+    return DeviceBatch(matrix, positions, tuple(sent(array) for array in batch.noise))
