@@ -12,18 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from data_prep.fetching import locate_source
 from data_prep.filtering import filtered
 from data_prep.find import dataset_folder, is_the_one_taken, last_prepared, newest_like
 from data_prep.folders import alone_in, tidy
 from data_prep.ids import ColumnError
-from data_prep.interactions import Interactions
 from data_prep.options import FORMAT_VERSION, PROTOCOL, DataOptions, format_columns
 from data_prep.prepared import FORMAT, PreparedData, ask_again, load_prepared, write_prepared
 from data_prep.readers import Source, open_source
-from data_prep.split import split
+from data_prep.split import Split, split
 from data_prep.summary import compare_with_published, counts_of, lines_of, render, render_lines
 from data_prep.table import Table
 from data_prep.titles import titles_beside
@@ -105,12 +102,13 @@ def _prepared_from(
             if not is_the_one_taken(data_dir, finished):
                 ask_again(finished, _now_or_later(last_prepared(data_dir, options.dataset)))
             return _found(load_prepared(folder), say)
-        manifest, item_ids, parts = _computed(source, origin, options)
+        manifest, divided = _computed(source, origin, options)
         titles = titles_beside(options.dataset, raw)
         if _stamps(source) != before:
             raise UserError(f"--raw {raw} changed while it was read; nothing was prepared: run again when it is whole")
         manifest["prepared_at"] = _now_or_later(last_prepared(data_dir, options.dataset))
-        write_prepared(folder, manifest, item_ids, parts, titles, replace=folder.exists())
+        source_rows = divided.source_rows if manifest["order"] == "timestamp" else None
+        write_prepared(folder, manifest, divided.item_ids, divided.parts, titles, source_rows, replace=folder.exists())
     say(f"prepared: {folder}")
     prepared = load_prepared(folder)
     _report(prepared, say)
@@ -164,10 +162,8 @@ def _read(source: Source) -> Table:
         raise UserError(f"{error} (columns guessed: {format_columns(source.columns)}; {_SAY_OTHERWISE})") from error
 
 
-def _computed(
-    source: Source, origin: Mapping[str, Any], options: DataOptions
-) -> tuple[dict[str, Any], np.ndarray, dict[str, Interactions]]:
-    """The manifest (files and time apart), the item ids and the parts."""
+def _computed(source: Source, origin: Mapping[str, Any], options: DataOptions) -> tuple[dict[str, Any], Split]:
+    """The manifest (files and time apart), and the split."""
     table = _read(source)
     events = filtered(table, options)
     divided = split(table, events, options)
@@ -184,7 +180,7 @@ def _computed(
         "lines": lines_of(table, events, divided.parts),
         "spellings": {role: list(found) for role, found in table.spellings.items()},
     }
-    return manifest, divided.item_ids, divided.parts
+    return manifest, divided
 
 
 def _report(prepared: PreparedData, say: Say) -> None:

@@ -23,6 +23,7 @@ from utils.system.npz import read_npz, save_npz
 FORMAT = "prepared-interactions"
 MANIFEST = "manifest.json"
 ITEMS = "items.npz"
+SOURCE_ROWS = "source_rows.npz"  # not in the preparations of earlier versions
 TITLES = "item_titles.tsv"
 _CHECKSUM = "sha256"  # of the manifest itself, in it
 PARTS = ("train", "validation_fold_in", "validation_held_out", "test_fold_in", "test_held_out")
@@ -75,6 +76,33 @@ class PreparedData:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         return f"preparation {self.fingerprint} of {names[0] if names else 'unknown files'}{more}"
 
+    def timestamps(self, part: str) -> np.ndarray | None:
+        """The times of the events of ``part`` (a name of ``PARTS``): int64 (nnz,), beside its ``indices``.
+
+        In the source's unit (dates in seconds since 1970, in microseconds where one has a fraction); None where the
+        source has no times. Of several events of a user and an item the first that the rating filter keeps is the one
+        that counts, with its time and its row.
+        """
+        return self._of(part).order if self.manifest.get("order") == "timestamp" else None
+
+    def source_rows(self, part: str) -> np.ndarray | None:
+        """The row of each event of ``part`` (a name of ``PARTS``): int64 (nnz,), beside its ``indices``.
+
+        Rows are counted from 0 in the table as it was read: without header, comments and blank lines, Amazon's
+        ratings-only csv within its 5-core. Events of one user at one time are in the order of their rows. None where
+        an earlier version prepared a source with times: with ``force`` it is prepared again, under the same name.
+        Raises ``UserError`` when the file of the rows is damaged.
+        """
+        if self.manifest.get("order") == "source row":
+            return self._of(part).order
+        nnz = self._of(part).nnz
+        if SOURCE_ROWS not in self.manifest["files"]:
+            return None
+        rows = self._source_rows.get(part)
+        if rows is None or rows.dtype != np.int64 or rows.shape != (nnz,):
+            raise _damaged(self.folder / SOURCE_ROWS, f"it has no row for each event of {part}")
+        return rows
+
     def item_titles(self) -> dict[str, str]:
         """Item id (as text) -> title, with the year where the source says one; empty where it has no titles."""
         if TITLES not in self.manifest["files"]:
@@ -94,6 +122,15 @@ class PreparedData:
         ids = [str(self.item_ids[item]) for item in items if item >= 0]
         return [self._titles.get(each, each) for each in ids]
 
+    def _of(self, part: str) -> Interactions:
+        if part not in PARTS:
+            raise ValueError(f"{part!r} is none of {', '.join(PARTS)}")
+        return getattr(self, part)
+
+    @cached_property
+    def _source_rows(self) -> dict[str, np.ndarray]:
+        return _load(self.folder / SOURCE_ROWS)
+
     @cached_property
     def _titles(self) -> dict[str, str]:
         return self.item_titles()
@@ -105,9 +142,12 @@ def write_prepared(
     item_ids: np.ndarray,
     parts: Mapping[str, Interactions],
     titles: str | None = None,
+    source_rows: Mapping[str, np.ndarray] | None = None,
     replace: bool = False,
 ) -> None:
     """Write a preparation to ``folder``, whole or not at all.
+
+    ``source_rows`` (part -> integers beside its ``indices``) is for a source with times: else ``order`` says the rows.
 
     The files are written to a temporary folder beside it, which is then renamed. When another process has finished the
     same preparation first, that one stays (the two are equal), unless ``replace`` is set.
@@ -116,6 +156,10 @@ def write_prepared(
         save_npz(temporary / ITEMS, {"item_ids": item_ids})
         for name in PARTS:
             save_npz(temporary / f"{name}.npz", _arrays(parts[name]))
+        if source_rows is not None:
+            save_npz(
+                temporary / SOURCE_ROWS, {name: rows.astype(np.int64, copy=False) for name, rows in source_rows.items()}
+            )
         if titles is not None:
             (temporary / TITLES).write_text(titles, encoding="utf-8")
         files = {

@@ -28,11 +28,13 @@ TRAIN, VALIDATION, TEST = 0, 1, 2
 class Split:
     """The items (in order of first appearance among the training events) and the five parts.
 
-    The two parts of a held-out set have the same users in the same rows.
+    The two parts of a held-out set have the same users in the same rows. ``source_rows`` has the row of the table
+    (int32, from 0) of each event, beside the ``indices`` of the part of that name.
     """
 
     item_ids: np.ndarray
     parts: dict[str, Interactions]
+    source_rows: dict[str, np.ndarray]
 
 
 def split(table: Table, events: Events, options: DataOptions) -> Split:
@@ -40,13 +42,16 @@ def split(table: Table, events: Events, options: DataOptions) -> Split:
     group = assign_users(len(events.user_ids), options)
     group_of_event = group[events.users]
     kept_items, new_item = _number_items(events, group_of_event == TRAIN)
-    parts = {"train": _part(table, events, new_item, np.flatnonzero(group_of_event == TRAIN), group == TRAIN)}
+    members = {"train": (np.flatnonzero(group_of_event == TRAIN), group == TRAIN)}
     for name, which in (("validation", VALIDATION), ("test", TEST)):
         known = np.flatnonzero((group_of_event == which) & (new_item[events.items] >= 0))
         held_out = _draw_held_out(events.users[known], events.rows[known], options)
-        parts[f"{name}_fold_in"] = _part(table, events, new_item, known[~held_out], group == which)
-        parts[f"{name}_held_out"] = _part(table, events, new_item, known[held_out], group == which)
-    return Split(events.item_ids[kept_items], parts)
+        members[f"{name}_fold_in"] = (known[~held_out], group == which)
+        members[f"{name}_held_out"] = (known[held_out], group == which)
+    parts, source_rows = {}, {}
+    for name, (chosen, is_member) in members.items():
+        parts[name], source_rows[name] = _part(table, events, new_item, chosen, is_member)
+    return Split(events.item_ids[kept_items], parts, source_rows)
 
 
 def assign_users(n_users: int, options: DataOptions) -> np.ndarray:
@@ -94,8 +99,8 @@ def _draw_held_out(users: np.ndarray, rows: np.ndarray, options: DataOptions) ->
 
 def _part(
     table: Table, events: Events, new_item: np.ndarray, chosen: np.ndarray, is_member: np.ndarray
-) -> Interactions:
-    """The events at ``chosen`` (ascending, so by user) as rows of the users that are members."""
+) -> tuple[Interactions, np.ndarray]:
+    """The events at ``chosen`` (ascending, so by user) as rows of the users that are members; and their source rows."""
     counts = np.bincount(events.users[chosen], minlength=len(is_member))[is_member]
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     n_items = int(new_item.max()) + 1
@@ -103,7 +108,7 @@ def _part(
     by_item = sparse.csr_matrix((places, new_item[events.items[chosen]], indptr), shape=(len(counts), n_items))
     by_item.sort_indices()
     rows = events.rows[chosen[by_item.data]]
-    return Interactions(
+    part = Interactions(
         indptr=indptr,
         indices=by_item.indices.astype(np.int32, copy=False),
         ratings=None if table.ratings is None else table.ratings[rows].astype(np.float32),
@@ -111,3 +116,4 @@ def _part(
         user_ids=events.user_ids[is_member],
         n_items=n_items,
     )
+    return part, rows

@@ -21,13 +21,13 @@ from utils.system.errors import UserError
 from utils.system.locks import process_holding
 
 ROOT = Path(__file__).resolve().parent.parent
-ROWS = [f"{user},{item}" for user in range(40) for item in range(user % 5, 40, 3)]
+ROWS = [f"{user},{item},{user + item}" for user in range(40) for item in range(user % 5, 40, 3)]
 
 
 @pytest.fixture
 def table(tmp_path):
     path = tmp_path / "mine.csv"
-    path.write_text("user,item\n" + "\n".join(ROWS) + "\n")
+    path.write_text("user,item,time\n" + "\n".join(ROWS) + "\n")
     return path
 
 
@@ -132,7 +132,7 @@ with alone_in(Path({str(processed(table))!r}), print):
 def test_a_source_that_changes_while_it_is_read_is_said_and_nothing_is_written(table, monkeypatch):
     def read_and_change(*given):
         with open(table, "a") as stream:
-            stream.write("1,39\n")
+            stream.write("1,39,1\n")
         raise_or_split = sys.modules["data_prep.split"].split
         return raise_or_split(*given)
 
@@ -144,7 +144,7 @@ def test_a_source_that_changes_while_it_is_read_is_said_and_nothing_is_written(t
 
 def test_a_source_that_changed_since_is_another_preparation_and_the_old_one_stays(table):
     before = prepared(table)
-    table.write_text(table.read_text() + "1,39\n")
+    table.write_text(table.read_text() + "1,39,1\n")
     after = prepared(table)
     assert after.fingerprint != before.fingerprint
     assert load_prepared(before.folder).train.nnz == before.train.nnz, (
@@ -155,7 +155,7 @@ def test_a_source_that_changed_since_is_another_preparation_and_the_old_one_stay
 
 def test_with_the_clock_set_back_the_later_preparation_is_still_the_later(table, monkeypatch):
     first = prepared(table)
-    table.write_text(table.read_text() + "1,39\n")
+    table.write_text(table.read_text() + "1,39,1\n")
 
     class EarlierClock(datetime.datetime):
         @classmethod
@@ -180,7 +180,7 @@ def test_a_preparation_of_another_version_is_refused_and_made_again(table, capsy
 
 
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
-@pytest.mark.parametrize("name", ["train.npz", "items.npz", "test_held_out.npz"])
+@pytest.mark.parametrize("name", ["train.npz", "items.npz", "test_held_out.npz", "source_rows.npz"])
 def test_a_bit_that_flipped_is_noticed_wherever_it_is(table, name, place):
     done = prepared(table)
     path = done.folder / name

@@ -15,6 +15,8 @@ from data_prep.export import export_csv
 from data_prep.split import split
 from utils.system.errors import UserError
 
+PARTS = ("train", "validation_fold_in", "validation_held_out", "test_fold_in", "test_held_out")
+
 
 def write_table(path, seed=0, users=40, text=False):
     generator = np.random.default_rng(seed)
@@ -48,7 +50,8 @@ def test_a_preparation_comes_back_as_it_was(tmp_path, text):
     assert again.manifest == done.manifest
     np.testing.assert_array_equal(again.item_ids, done.item_ids)
     assert again.train.user_ids.dtype.kind == ("U" if text else "i")
-    for name in ("train", "validation_fold_in", "validation_held_out", "test_fold_in", "test_held_out"):
+    for name in PARTS:
+        np.testing.assert_array_equal(done.source_rows(name), again.source_rows(name))
         one, other = getattr(done, name), getattr(again, name)
         for field in ("indptr", "indices", "ratings", "order", "user_ids"):
             np.testing.assert_array_equal(getattr(one, field), getattr(other, field))
@@ -71,6 +74,59 @@ def test_ratings_and_times_stay_beside_their_events(table):
         rows.tolist(), done.item_ids[part.indices].tolist(), part.ratings.tolist(), part.order.tolist(), strict=True
     )
     assert all(source[user, item] == (rating, time) for user, item, rating, time in events)
+
+
+@pytest.mark.parametrize("min_rating", [None, 2])
+@pytest.mark.parametrize("timed", [True, False], ids=["with times", "without times"])
+def test_each_event_keeps_the_row_it_stands_in_and_its_time(table, timed, min_rating):
+    lines = table.read_text().splitlines()
+    lines += [f"{user},{item},5,7" for user, item, *_ in (line.split(",") for line in lines[1:300:3])]  # said twice
+    table.write_text("\n".join(lines) + "\n")
+    columns = {"user": "user", "item": "item", "rating": "rating"} | ({"timestamp": "timestamp"} if timed else {})
+    done = prepared_from(table, columns=columns, min_rating=min_rating)
+    source = [tuple(map(int, line.split(","))) for line in lines[1:]]
+    first = {}
+    for row, (user, item, rating, _) in enumerate(source):
+        if min_rating is None or rating > min_rating:
+            first.setdefault((user, item), row)
+    for name in PARTS:
+        part, rows, times = getattr(done, name), done.source_rows(name), done.timestamps(name)
+        users = np.repeat(part.user_ids, np.diff(part.indptr)).tolist()
+        pairs = zip(users, done.item_ids[part.indices].tolist(), strict=True)
+        assert rows.tolist() == [first[pair] for pair in pairs], name
+        assert rows.dtype == np.int64
+        if timed:
+            assert times.tolist() == [source[row][3] for row in rows]
+            assert times.dtype == np.int64
+        else:
+            assert times is None
+    with pytest.raises(ValueError, match="'test' is none of train, validation_fold_in"):
+        done.source_rows("test")
+
+
+def test_a_preparation_of_an_earlier_version_has_times_but_no_rows_until_it_is_made_again(table):
+    done = prepared_from(table)
+    (done.folder / "source_rows.npz").unlink()
+    files = {name: file for name, file in done.manifest["files"].items() if name != "source_rows.npz"}
+    earlier = {name: value for name, value in done.manifest.items() if name != "sha256"} | {"files": files}
+    (done.folder / "manifest.json").write_text(json.dumps(earlier))
+    found = prepared_from(table)
+    assert found.manifest["prepared_at"] == done.manifest["prepared_at"], "it remains as it is"
+    assert found.source_rows("train") is None
+    np.testing.assert_array_equal(found.timestamps("train"), done.timestamps("train"))
+    again = prepare(DataOptions("mine"), table, table.parent / "data", force=True, say=quiet)
+    assert again.fingerprint == done.fingerprint
+    np.testing.assert_array_equal(again.source_rows("test_held_out"), done.source_rows("test_held_out"))
+
+
+def test_rows_that_cannot_be_are_refused_even_with_right_checksums(table, monkeypatch):
+    def without_one(*given):
+        done = split(*given)
+        return replace(done, source_rows={name: rows[1:] for name, rows in done.source_rows.items()})
+
+    monkeypatch.setattr("data_prep.pipeline.split", without_one)
+    with pytest.raises(UserError, match=r"source_rows\.npz is damaged \(it has no row for each event of train\)"):
+        prepared_from(table).source_rows("train")
 
 
 def test_the_two_parts_of_a_held_out_set_share_users_and_no_event(table):

@@ -33,6 +33,7 @@ def ours(path, options):
     parts = {}
     for name, part in done.parts.items():
         parts[name] = {}
+        np.testing.assert_array_equal(done.source_rows[name], part.order)  # without times, the order is that of rows
         for row, user in enumerate(map(str, part.user_ids)):
             span = slice(part.indptr[row], part.indptr[row + 1])
             assert (np.diff(part.indices[span]) > 0).all(), "items ascend within a row"
