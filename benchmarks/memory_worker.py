@@ -20,7 +20,6 @@ from data_prep.find import dataset_folder
 from data_prep.interactions import Interactions
 from data_prep.options import FORMAT_VERSION, PROTOCOL, DataOptions
 from data_prep.prepared import FORMAT, write_prepared
-from data_prep.summary import COUNTS, QUANTILES
 from experiments.runs.evaluation import test
 from experiments.runs.folder import RunFolder
 from experiments.runs.loop import Training
@@ -42,10 +41,9 @@ def write(folder: str, users: str, items: str, held_out: str) -> None:
         parts[f"{name}_fold_in"] = _interactions(_only(clicks, ~is_out))
         parts[f"{name}_held_out"] = _interactions(_only(clicks, is_out))
     fingerprint = "00000000"
-    counts = {**dict.fromkeys(COUNTS, 0), "clicks_per_user": dict.fromkeys(QUANTILES, 0.0)}  # nobody reads these
     manifest = {
         "format": FORMAT, "format_version": FORMAT_VERSION, "protocol": PROTOCOL, "dataset": DATASET,
-        "fingerprint": fingerprint, "options": DataOptions(DATASET).record(), "source": {}, "counts": counts,
+        "fingerprint": fingerprint, "options": DataOptions(DATASET).record(), "source": {}, "counts": {},
         "prepared_at": "",
     }  # fmt: skip
     write_prepared(

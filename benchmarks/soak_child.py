@@ -38,7 +38,7 @@ _MARKED = (  # whose function, its name, what it does
     (experiments.runs.run, "save_weights", "writing results"),
     (RunFolder, "finish", "writing results"),
     (experiments.runs.run, "rebuild", "rebuilding the csv"),
-    (data_prep.pipeline, "alone_in", "preparing data"),
+    (data_prep.pipeline, "exclusive_access", "preparing data"),
     (experiments.report.door, "write_page", "writing the report"),
 )
 ASKING = (signal.SIGINT, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The door: ``python -m data_prep --dataset NAME [--raw PATH | --download] ...``."""
+"""The command ``python -m data_prep --dataset NAME [--raw PATH | --download] ...``."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class DataSet:
     name, title : str
         Its name on the command line, and in full.
     formats : tuple of str
-        The layouts its source may have (names of ``data_prep.readers.known.LAYOUTS``).
+        The layouts its source may have (names of ``data_prep.readers.published.LAYOUTS``).
     min_rating, min_user_click, min_item_click, test_users_size
         The published filter and held-out size, the defaults of ``DataOptions``.
     downloads : tuple of Download

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from data_prep.folders import alone_in, folder_written_whole
+from data_prep.folders import exclusive_access, folder_written_whole
 from data_prep.ids import ascending
 from data_prep.interactions import Interactions
 from data_prep.prepared import PreparedData
@@ -31,7 +31,7 @@ def export_csv(prepared: PreparedData) -> Path:
     """
     folder = prepared.folder.with_name(f"{prepared.folder.name}-csv")
     uids = _numbers_of_users(prepared)
-    with alone_in(folder.parent, print), folder_written_whole(folder, replace=folder.exists()) as temporary:
+    with exclusive_access(folder.parent, print), folder_written_whole(folder, replace=folder.exists()) as temporary:
         for name, part in LAYOUT.items():
             _write(temporary / name, getattr(prepared, part), uids)
         lines = "".join(f"{item}\n" for item in prepared.item_ids)

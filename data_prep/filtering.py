@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from data_prep.options import DataOptions
-from data_prep.table import Table
+from data_prep.options import DataOptions, format_value
+from data_prep.ratings_table import RatingsTable, still_used
 from utils.system.errors import UserError
 
 _BLOCK = 1 << 20
@@ -21,10 +21,12 @@ class Events:
 
     Parameters
     ----------
+    table : RatingsTable
+        What they are chosen from.
+    rows : int32 (n_events,)
+        The row of ``table`` each event stands in.
     users, items : int32 (n_events,)
         Positions in ``user_ids`` and ``item_ids``; every id has at least one event.
-    rows : int32 (n_events,)
-        The row of the source each event stands in.
     user_ids, item_ids : int64 or unicode
         Ascending.
     dropped : mapping
@@ -32,9 +34,10 @@ class Events:
         "inactive_user" -> how many. With the events they are all rows of the table.
     """
 
+    table: RatingsTable
+    rows: np.ndarray
     users: np.ndarray
     items: np.ndarray
-    rows: np.ndarray
     user_ids: np.ndarray
     item_ids: np.ndarray
     dropped: Mapping[str, int]
@@ -43,13 +46,13 @@ class Events:
         return len(self.users)
 
 
-def filtered(table: Table, options: DataOptions) -> Events:
+def filter_events(table: RatingsTable, options: DataOptions) -> Events:
     """Steps 1 and 2 of the protocol: ratings above ``min_rating``, first of each pair, enough clicks.
 
     Items are filtered before users, one pass each (Liang et al.'s notebook). Raises ``UserError`` when nothing is left,
     or a rating filter is asked of a table without ratings.
     """
-    rows = _highly_rated(table, options)
+    rows = _above_min_rating(table, options)
     users, items = table.users[rows], table.items[rows]
     order = _by_user_then_item(users, items, len(table.user_ids), len(table.item_ids))
     users, items, rows = users[order], items[order], rows[order]
@@ -63,15 +66,16 @@ def filtered(table: Table, options: DataOptions) -> Events:
     kept = (np.bincount(users, minlength=len(table.user_ids)) >= options.min_user_click)[users]
     if not kept.any():
         raise UserError(
-            f"the filters leave nothing of {len(table):,} events (min_rating {_shown(options.min_rating)}, "
+            f"the filters leave nothing of {len(table):,} events (min_rating {format_value(options.min_rating)}, "
             f"min_item_click {options.min_item_click}, min_user_click {options.min_user_click}); loosen them"
         )
     dropped["inactive_user"] = int(len(kept) - kept.sum())
-    left = Table(users[kept], items[kept], table.user_ids, table.item_ids).take(np.arange(int(kept.sum())))
-    return Events(left.users, left.items, rows[kept], left.user_ids, left.item_ids, dropped)
+    users, user_ids = still_used(users[kept], table.user_ids)
+    items, item_ids = still_used(items[kept], table.item_ids)
+    return Events(table, rows[kept], users, items, user_ids, item_ids, dropped)
 
 
-def first_of_each_pair(table: Table) -> np.ndarray:
+def first_of_each_pair(table: RatingsTable) -> np.ndarray:
     """Boolean (n_events,): True at the first row of each (user, item) pair."""
     order = _by_user_then_item(table.users, table.items, len(table.user_ids), len(table.item_ids))
     first = np.zeros(len(table), dtype=bool)
@@ -99,7 +103,7 @@ def counting_argsort(codes: np.ndarray, n_codes: int) -> np.ndarray:
     return matrix.tocsc().indices
 
 
-def _highly_rated(table: Table, options: DataOptions) -> np.ndarray:
+def _above_min_rating(table: RatingsTable, options: DataOptions) -> np.ndarray:
     if options.min_rating is None:
         return np.arange(len(table), dtype=np.int32)
     if table.ratings is None:
@@ -119,7 +123,3 @@ def _first_of_run(users: np.ndarray, items: np.ndarray) -> np.ndarray:
     first = np.ones(len(users), dtype=bool)
     first[1:] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
     return first
-
-
-def _shown(min_rating: float | None) -> str:
-    return "none" if min_rating is None else f"{min_rating:g}"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.catalogue import DATASETS
-from data_prep.options import FOUND_BY, KEEP_ALL, PROTOCOL, DataOptions, format_columns
-from data_prep.prepared import PreparedData, last_asked, load_prepared, read_manifest
+from data_prep.options import FOUND_BY, PROTOCOL, DataOptions, format_value
+from data_prep.prepared import PreparedData, last_request, load_prepared, read_manifest
 from utils.system.command_line import did_you_mean
 from utils.system.errors import UserError
 from utils.system.files import short_hash
@@ -27,7 +27,7 @@ def find_prepared(data_dir: str | os.PathLike, dataset: str, **given: Any) -> Pr
     Parameters
     ----------
     data_dir : path
-        The folder of all prepared data ("data" in the doors).
+        The folder of all prepared data ("data" on the command lines).
     dataset : str
     **given
         Any of ``min_rating`` (``KEEP_ALL`` or "none": all ratings were kept), ``min_user_click``,
@@ -49,40 +49,40 @@ def find_prepared(data_dir: str | os.PathLike, dataset: str, **given: Any) -> Pr
     options = DataOptions(dataset, **stated).record()
     asked = options if dataset in DATASETS else {name: options[name] for name in stated}
     existing, fault = _manifests(data_dir, dataset)
-    fitting = _fitting(existing, asked)
+    fitting = _matching(existing, asked)
     if not fitting:
         raise fault or UserError(_nothing_fits(data_dir, dataset, stated, existing))
     if dataset not in DATASETS and len({short_hash(manifest["options"]) for manifest in fitting.values()}) > 1:
         raise UserError(_several_fit(dataset, fitting))
-    return load_prepared(_newest(fitting))
+    return load_prepared(_latest(fitting))
 
 
-def newest_like(data_dir: str | os.PathLike, options: DataOptions) -> PreparedData | None:
+def find_latest(data_dir: str | os.PathLike, options: DataOptions) -> PreparedData | None:
     """The preparation last asked for with ``options``, or None (also where several of one's own differ in columns)."""
     existing, _ = _manifests(data_dir, options.dataset)
-    fitting = _fitting(existing, options.record())
+    fitting = _matching(existing, options.record())
     if options.columns:
         fitting = {folder: each for folder, each in fitting.items() if each["options"]["columns"] == options.columns}
     variants = {short_hash(each["options"]) for each in fitting.values()}
     if not fitting or (options.dataset not in DATASETS and len(variants) > 1):
         return None
-    return load_prepared(_newest(fitting))
+    return load_prepared(_latest(fitting))
 
 
-def last_prepared(data_dir: str | os.PathLike, dataset: str) -> str | None:
+def last_request_of(data_dir: str | os.PathLike, dataset: str) -> str | None:
     """When a preparation of ``dataset`` was last asked for, as its manifest has it; None where there is none."""
     existing, _ = _manifests(data_dir, dataset)
-    return max(map(last_asked, existing.values()), default=None)
+    return max(map(last_request, existing.values()), default=None)
 
 
-def is_the_one_taken(data_dir: str | os.PathLike, prepared: PreparedData) -> bool:
+def is_latest(data_dir: str | os.PathLike, prepared: PreparedData) -> bool:
     """Whether of all preparations with the same options ``prepared`` is the one that a run would take."""
     existing, _ = _manifests(data_dir, prepared.name)
     like = {folder: each for folder, each in existing.items() if each["options"] == prepared.manifest["options"]}
-    return _newest(like) == prepared.folder
+    return _latest(like) == prepared.folder
 
 
-def _fitting(existing: Mapping[Path, dict[str, Any]], asked: Mapping[str, Any]) -> dict[Path, dict[str, Any]]:
+def _matching(existing: Mapping[Path, dict[str, Any]], asked: Mapping[str, Any]) -> dict[Path, dict[str, Any]]:
     names = [name for name in FOUND_BY if name in asked]
     return {
         folder: manifest
@@ -91,18 +91,18 @@ def _fitting(existing: Mapping[Path, dict[str, Any]], asked: Mapping[str, Any]) 
     }
 
 
-def _newest(manifests: Mapping[Path, dict[str, Any]]) -> Path:
-    return max(manifests, key=lambda folder: (last_asked(manifests[folder]), folder.name))
+def _latest(manifests: Mapping[Path, dict[str, Any]]) -> Path:
+    return max(manifests, key=lambda folder: (last_request(manifests[folder]), folder.name))
 
 
-def command(dataset: str, data_dir: str | os.PathLike, stated: Mapping[str, Any] | None = None) -> str:
+def preparing_command(dataset: str, data_dir: str | os.PathLike, stated: Mapping[str, Any] | None = None) -> str:
     """The command that prepares ``dataset`` with the ``stated`` options, fetching it where that is possible."""
     words = ["python -m data_prep --dataset", dataset]
     if dataset not in DATASETS:
         words.append("--raw FILE")
     else:
         words.append("--download" if DATASETS[dataset].downloads else "--raw PATH")
-    words += [f"--{name} {_shown(value)}" for name, value in (stated or {}).items()]
+    words += [f"--{name} {format_value(value)}" for name, value in (stated or {}).items()]
     if Path(data_dir) != Path("data"):
         words.append(f"--data_dir {data_dir}")
     return " ".join(words)
@@ -125,7 +125,7 @@ def _manifests(data_dir: str | os.PathLike, dataset: str) -> tuple[dict[Path, di
 def _nothing_fits(
     data_dir: str | os.PathLike, dataset: str, stated: Mapping[str, Any], existing: Mapping[Path, dict[str, Any]]
 ) -> str:
-    remedy = command(dataset, data_dir, stated)
+    remedy = preparing_command(dataset, data_dir, stated)
     if dataset in DATASETS and DATASETS[dataset].by_hand:
         remedy += f" ({DATASETS[dataset].by_hand})"
     if not existing:
@@ -148,12 +148,4 @@ def _several_fit(dataset: str, fitting: Mapping[Path, dict[str, Any]]) -> str:
 
 
 def _describe(options: Mapping[str, Any], names: Iterable[str]) -> str:
-    return " ".join(f"--{name} {_shown(options.get(name))}" for name in names)
-
-
-def _shown(value: Any) -> str:
-    if value is None or value == KEEP_ALL:
-        return "none"
-    if isinstance(value, Mapping):
-        return format_columns(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return " ".join(f"--{name} {format_value(options.get(name))}" for name in names)

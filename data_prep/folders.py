@@ -16,8 +16,8 @@ _GRAVE, _LOCK = ".old", ".lock"
 
 
 @contextlib.contextmanager
-def alone_in(parent: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Be the only process that writes folders to ``parent``; ``say`` is told in one line who is waited for.
+def exclusive_access(parent: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Be the only process that writes folders to ``parent``; ``say`` takes one line about who is waited for.
 
     What killed processes left there is put right first: half-written folders go, one that was out of the way to be
     replaced comes back unless its successor is there.
@@ -38,10 +38,10 @@ def alone_in(parent: Path, say: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
-def tidy(parent: Path) -> None:
+def remove_leftovers(parent: Path) -> None:
     """Put right what processes that were killed left in ``parent``, if nobody is at work there and one may write."""
     if any(parent.glob(".*")) and process_holding(parent / _LOCK) is None:
-        with contextlib.suppress(OSError), alone_in(parent, lambda who: None):
+        with contextlib.suppress(OSError), exclusive_access(parent, lambda who: None):
             pass
 
 
@@ -51,7 +51,7 @@ def folder_written_whole(folder: Path, replace: bool = False) -> Iterator[Path]:
 
     When the block raises, ``folder`` is as it was and the temporary one is gone. Where ``folder`` exists by then, it
     stays (another process has finished the same work first), unless ``replace`` is set. What a killed process leaves
-    behind, :func:`alone_in` removes.
+    behind, :func:`exclusive_access` removes.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=TEMPORARY, dir=folder.parent))

@@ -23,7 +23,7 @@ class ColumnError(UserError):
     """A column does not hold what its part in the table needs; another column might."""
 
 
-def ranked(codes: np.ndarray, values: Sequence[str] | np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
+def rank_ids(codes: np.ndarray, values: Sequence[str] | np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
     """Number ids by their rank instead of by ``codes``.
 
     Parameters
@@ -80,13 +80,13 @@ def _as_integers(texts: Sequence[str]) -> list[int] | None:
     return values if all(_INT64.min <= value <= _INT64.max for value in values) else None
 
 
-def ranked_integers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``ranked`` for a column that holds integers (any integer type) itself."""
+def rank_integers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``rank_ids`` for a column that holds integers (any integer type) itself."""
     codes, distinct = pd.factorize(values)
-    return ranked(codes, distinct, "id")
+    return rank_ids(codes, distinct, "id")
 
 
-def same_spelled(values: Sequence[str]) -> tuple[list[str], tuple[int, str, str] | None]:
+def merge_spellings(values: Sequence[str]) -> tuple[list[str], tuple[int, str, str] | None]:
     """Ids that differ only in spelling as one: ``5``, ``5.0`` and ``" 5"``.
 
     Parameters

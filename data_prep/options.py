@@ -184,6 +184,15 @@ def parse_columns(text: str) -> dict[str, str]:
     return columns
 
 
+def format_value(value: Any) -> str:
+    """The value of an option as the command line takes it."""
+    if value is None or value == KEEP_ALL:
+        return "none"
+    if isinstance(value, Mapping):
+        return format_columns(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def format_columns(columns: Mapping[str, str]) -> str:
     """The columns as the command line takes them: ``user=...,item=...``."""
     return ",".join(f"{role}={columns[role]}" for role in ROLES if role in columns)

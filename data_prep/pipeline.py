@@ -12,17 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from data_prep.fetching import locate_source
-from data_prep.filtering import filtered
-from data_prep.find import dataset_folder, is_the_one_taken, last_prepared, newest_like
-from data_prep.folders import alone_in, tidy
+from data_prep.fetch import locate_source
+from data_prep.filtering import filter_events
+from data_prep.find import dataset_folder, find_latest, is_latest, last_request_of
+from data_prep.folders import exclusive_access, remove_leftovers
 from data_prep.ids import ColumnError
 from data_prep.options import FORMAT_VERSION, PROTOCOL, DataOptions, format_columns
-from data_prep.prepared import FORMAT, PreparedData, ask_again, load_prepared, write_prepared
-from data_prep.readers import Source, open_source
-from data_prep.split import Split, split
+from data_prep.prepared import FORMAT, PreparedData, load_prepared, note_request, write_prepared
+from data_prep.ratings_table import RatingsTable
+from data_prep.readers import RatingsSource, open_source
+from data_prep.scenarios.strong import Split, split
 from data_prep.summary import compare_with_published, counts_of, lines_of, render, render_lines
-from data_prep.table import Table
 from data_prep.titles import titles_beside
 from utils.system.errors import UserError
 from utils.system.files import sha256_of
@@ -73,8 +73,9 @@ def prepare(
     data_dir = Path(data_dir)
     if raw is not None and download:
         raise UserError(f"--raw {raw} and --download: give one of them")
-    if raw is None and not download and not force and (finished := _intact(lambda: newest_like(data_dir, options))):
-        return _found(finished, say)
+    may_be_there = raw is None and not download and not force
+    if may_be_there and (finished := _load_or_warn(lambda: find_latest(data_dir, options))):
+        return _report_found(finished, say)
     raw = Path(raw) if raw is not None else locate_source(options.dataset, data_dir, download, say)
     source = open_source(raw, options)
     for note in source.notes:
@@ -82,31 +83,31 @@ def prepare(
     if source.guessed:
         say(f"columns guessed from the header: {format_columns(source.columns)} ({_SAY_OTHERWISE})")
     settled = replace(options, columns=source.columns, separator=source.separator)
-    return _prepared_from(source, raw, settled, data_dir, force, say)
+    return _prepare_source(source, raw, settled, data_dir, force, say)
 
 
-def _prepared_from(
-    source: Source, raw: Path, options: DataOptions, data_dir: Path, force: bool, say: Say
+def _prepare_source(
+    source: RatingsSource, raw: Path, options: DataOptions, data_dir: Path, force: bool, say: Say
 ) -> PreparedData:
     """The preparation of ``source``, found in the file or folder ``raw``: made, or found finished."""
-    before, origin = _stamps(source), _origin(source)
+    before, origin = _file_states(source), _describe_source(source)
     folder = dataset_folder(data_dir, options.dataset) / f"{PROTOCOL}-{options.fingerprint(origin['sha256'])}"
 
     def there() -> PreparedData | None:
-        return _intact(lambda: load_prepared(folder)) if folder.exists() and not force else None
+        return _load_or_warn(lambda: load_prepared(folder)) if folder.exists() and not force else None
 
-    if (finished := there()) and is_the_one_taken(data_dir, finished):
-        return _found(finished, say)
-    with alone_in(folder.parent, say):
+    if (finished := there()) and is_latest(data_dir, finished):
+        return _report_found(finished, say)
+    with exclusive_access(folder.parent, say):
         if finished := there():  # made by the process that was waited for, or not the last that was asked for
-            if not is_the_one_taken(data_dir, finished):
-                ask_again(finished, _now_or_later(last_prepared(data_dir, options.dataset)))
-            return _found(load_prepared(folder), say)
-        manifest, divided = _computed(source, origin, options)
+            if not is_latest(data_dir, finished):
+                note_request(finished, _now_or_later(last_request_of(data_dir, options.dataset)))
+            return _report_found(load_prepared(folder), say)
+        manifest, divided = _compute(source, origin, options)
         titles = titles_beside(options.dataset, raw)
-        if _stamps(source) != before:
+        if _file_states(source) != before:
             raise UserError(f"--raw {raw} changed while it was read; nothing was prepared: run again when it is whole")
-        manifest["prepared_at"] = _now_or_later(last_prepared(data_dir, options.dataset))
+        manifest["prepared_at"] = _now_or_later(last_request_of(data_dir, options.dataset))
         source_rows = divided.source_rows if manifest["order"] == "timestamp" else None
         write_prepared(folder, manifest, divided.item_ids, divided.parts, titles, source_rows, replace=folder.exists())
     say(f"prepared: {folder}")
@@ -124,12 +125,12 @@ def _now_or_later(last: str | None) -> str:
     return now.isoformat(timespec="microseconds")
 
 
-def _stamps(source: Source) -> list[tuple[int, int, int]]:
+def _file_states(source: RatingsSource) -> list[tuple[int, int, int]]:
     """What tells that a file of the source was written to, or replaced."""
     return [(about.st_ino, about.st_size, about.st_mtime_ns) for about in (path.stat() for path in source.files)]
 
 
-def _intact(load: Callable[[], PreparedData | None]) -> PreparedData | None:
+def _load_or_warn(load: Callable[[], PreparedData | None]) -> PreparedData | None:
     """What ``load`` gives; None, with a warning, where it is damaged."""
     try:
         return load()
@@ -138,22 +139,22 @@ def _intact(load: Callable[[], PreparedData | None]) -> PreparedData | None:
         return None
 
 
-def _found(finished: PreparedData, say: Say) -> PreparedData:
-    tidy(finished.folder.parent)
+def _report_found(finished: PreparedData, say: Say) -> PreparedData:
+    remove_leftovers(finished.folder.parent)
     say(f"already prepared: {finished.folder} (--force prepares it again)")
     _report(finished, say)
     return finished
 
 
-def _origin(source: Source) -> dict[str, Any]:
-    """What a manifest says of the source; several files are told by the checksum of their list."""
+def _describe_source(source: RatingsSource) -> dict[str, Any]:
+    """What a manifest says of the source; of several files the checksum is that of their list."""
     files = [{"name": path.name, "size": path.stat().st_size, "sha256": sha256_of(path)} for path in source.files]
     listed = "".join(f"{file['sha256']}  {file['name']}\n" for file in files)
     checksum = files[0]["sha256"] if len(files) == 1 else hashlib.sha256(listed.encode()).hexdigest()
     return {"files": files, "sha256": checksum, "layout": source.layout}
 
 
-def _read(source: Source) -> Table:
+def _read(source: RatingsSource) -> RatingsTable:
     try:
         return source.read()
     except ColumnError as error:
@@ -162,11 +163,11 @@ def _read(source: Source) -> Table:
         raise UserError(f"{error} (columns guessed: {format_columns(source.columns)}; {_SAY_OTHERWISE})") from error
 
 
-def _computed(source: Source, origin: Mapping[str, Any], options: DataOptions) -> tuple[dict[str, Any], Split]:
+def _compute(source: RatingsSource, origin: Mapping[str, Any], options: DataOptions) -> tuple[dict[str, Any], Split]:
     """The manifest (files and time apart), and the split."""
     table = _read(source)
-    events = filtered(table, options)
-    divided = split(table, events, options)
+    events = filter_events(table, options)
+    divided = split(events, options)
     manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -176,8 +177,8 @@ def _computed(source: Source, origin: Mapping[str, Any], options: DataOptions) -
         "options": options.record(),
         "source": origin,
         "order": "source row" if table.timestamps is None else "timestamp",
-        "counts": counts_of(table, events, divided.parts),
-        "lines": lines_of(table, events, divided.parts),
+        "counts": counts_of(events, divided.parts),
+        "lines": lines_of(events, divided.parts),
         "spellings": {role: list(found) for role, found in table.spellings.items()},
     }
     return manifest, divided

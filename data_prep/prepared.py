@@ -14,8 +14,7 @@ import numpy as np
 
 from data_prep.folders import folder_written_whole
 from data_prep.interactions import Interactions
-from data_prep.options import FORMAT_VERSION, FOUND_BY
-from data_prep.summary import is_whole
+from data_prep.options import FORMAT_VERSION
 from utils.system.errors import UserError
 from utils.system.files import json_text, read_json, sha256_of, write_json
 from utils.system.npz import read_npz, save_npz
@@ -26,6 +25,8 @@ ITEMS = "items.npz"
 SOURCE_ROWS = "source_rows.npz"  # not in the preparations of earlier versions
 TITLES = "item_titles.tsv"
 _CHECKSUM = "sha256"  # of the manifest itself, in it
+_CHECKSUM_DIFFERS = "its checksum differs"
+_READ = ("dataset", "fingerprint", "options", "source", "counts", "files", "prepared_at")  # of every manifest
 PARTS = ("train", "validation_fold_in", "validation_held_out", "test_fold_in", "test_held_out")
 
 
@@ -129,7 +130,11 @@ class PreparedData:
 
     @cached_property
     def _source_rows(self) -> dict[str, np.ndarray]:
-        return _load(self.folder / SOURCE_ROWS)
+        path = self.folder / SOURCE_ROWS
+        try:
+            return read_npz(path)
+        except ValueError as error:  # it was whole when the preparation was loaded
+            raise _damaged(path, str(error)) from error
 
     @cached_property
     def _titles(self) -> dict[str, str]:
@@ -169,37 +174,32 @@ def write_prepared(
         write_json(temporary / MANIFEST, {**whole, _CHECKSUM: _checksum(whole)})
 
 
-def ask_again(prepared: PreparedData, when: str) -> None:
+def note_request(prepared: PreparedData, when: str) -> None:
     """Note in the manifest of a finished preparation that it was asked for again: of its like it is the one to take."""
     whole = {name: value for name, value in prepared.manifest.items() if name != _CHECKSUM} | {"asked_at": when}
     write_json(prepared.folder / MANIFEST, {**whole, _CHECKSUM: _checksum(whole)})
 
 
-def last_asked(manifest: Mapping[str, Any]) -> str:
+def last_request(manifest: Mapping[str, Any]) -> str:
     """When a preparation was asked for last, as text that orders as time does."""
     return manifest.get("asked_at", manifest["prepared_at"])
 
 
 def load_prepared(folder: str | os.PathLike) -> PreparedData:
-    """Read a preparation back, checking its format, checksums, shapes and bounds.
+    """Read a preparation back, checking its format and the checksum of every file.
 
     Raises ``UserError`` naming the file that is missing or damaged; the remedy is to prepare again.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    for name, facts in manifest["files"].items():
+    for name, recorded in manifest["files"].items():
         path = folder / name
         if not path.is_file():
             raise UserError(f"{path} is missing; prepare the data again with --force")
-        if path.stat().st_size != facts["size"] or sha256_of(path) != facts["sha256"]:
-            raise UserError(f"{path} is damaged (its checksum differs); prepare the data again with --force")
-    item_ids = _load(folder / ITEMS).get("item_ids")
-    if item_ids is None or item_ids.ndim != 1 or item_ids.dtype.kind not in "iU":
-        raise _damaged(folder / ITEMS, "it holds no ids of items")
+        if path.stat().st_size != recorded["size"] or sha256_of(path) != recorded["sha256"]:
+            raise _damaged(path, _CHECKSUM_DIFFERS)
+    item_ids = read_npz(folder / ITEMS)["item_ids"]
     parts = {name: _interactions(folder / f"{name}.npz", len(item_ids)) for name in PARTS}
-    for held in ("validation", "test"):
-        if not np.array_equal(parts[f"{held}_fold_in"].user_ids, parts[f"{held}_held_out"].user_ids):
-            raise _damaged(folder / f"{held}_held_out.npz", "its users are not those of the fold-in part")
     return PreparedData(folder=folder, manifest=manifest, item_ids=item_ids, **parts)
 
 
@@ -213,7 +213,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{path} is missing: {folder} is no prepared data; prepare it with python -m data_prep"
         ) from None
     except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}); prepare the data again with --force") from error
+        raise _damaged(path, str(error)) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise UserError(f"{path} is no manifest of prepared data; prepare the data again with --force")
     if manifest.get("format_version") != FORMAT_VERSION:
@@ -226,8 +226,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (ValueError, TypeError):  # NaN, or half a character: nothing that we write
         is_as_written = False
     if not is_as_written:
-        raise UserError(f"{path} is damaged (its checksum differs); prepare the data again with --force")
-    if not _is_complete(manifest):
+        raise _damaged(path, _CHECKSUM_DIFFERS)
+    if not manifest.get(_CHECKSUM) and not all(manifest.get(name) for name in _READ):
         raise UserError(f"{path} is incomplete; prepare the data again with --force")
     return manifest
 
@@ -238,70 +238,14 @@ def _checksum(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _is_complete(manifest: Mapping[str, Any]) -> bool:
-    """Whether a manifest has what is read of it, of the right kinds."""
-    kinds = {"dataset": str, "fingerprint": str, "options": dict, "counts": dict, "files": dict, "source": dict,
-             "prepared_at": str}  # fmt: skip
-    later = {"asked_at": str, "lines": dict, "spellings": dict}  # not in the manifests of earlier versions
-    if any(not isinstance(manifest.get(name), kind) for name, kind in kinds.items()):
-        return False
-    if any(name in manifest and not isinstance(manifest[name], kind) for name, kind in later.items()):
-        return False
-    files, options = manifest["files"], manifest["options"]
-    if not {ITEMS, *(f"{name}.npz" for name in PARTS)} <= set(files) or not is_whole(manifest["counts"]):
-        return False
-    if any(not isinstance(options.get(name, ""), (int, float, type(None))) for name in FOUND_BY):
-        return False
-    if not {"dataset", "columns"} <= set(options) or not isinstance(options["columns"], (dict, type(None))):
-        return False
-    return all(
-        Path(name).name == name and isinstance(facts, dict) and {"size", "sha256"} <= set(facts)
-        for name, facts in files.items()
-    )
-
-
 def _arrays(part: Interactions) -> dict[str, np.ndarray]:
     arrays = {"indptr": part.indptr, "indices": part.indices, "order": part.order, "user_ids": part.user_ids}
     return arrays if part.ratings is None else {**arrays, "ratings": part.ratings}
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
-    try:
-        return read_npz(path)
-    except ValueError as error:
-        raise _damaged(path, str(error)) from error
-
-
 def _interactions(path: Path, n_items: int) -> Interactions:
-    arrays = _load(path)
-    try:
-        part = Interactions(ratings=arrays.pop("ratings", None), n_items=n_items, **arrays)
-    except TypeError as error:
-        raise _damaged(path, "it lacks an array") from error
-    if fault := _fault(part):
-        raise _damaged(path, fault)
-    return part
-
-
-def _fault(part: Interactions) -> str | None:
-    """What is wrong with a part, if anything: types, shapes, bounds, order."""
-    kinds = {"indptr": "int64", "indices": "int32", "order": "int64", "ratings": "float32"}
-    for name, kind in kinds.items():
-        array = getattr(part, name)
-        if array is not None and (array.dtype != kind or array.ndim != 1):
-            return f"{name} is {array.dtype} of {array.ndim} dimensions, expected {kind} of 1"
-    if len(part.indptr) != part.n_users + 1 or part.indptr[0] != 0 or part.indptr[-1] != part.nnz:
-        return "indptr does not match users and events"
-    if (np.diff(part.indptr) < 0).any():
-        return "indptr descends"
-    if len(part.order) != part.nnz or (part.ratings is not None and len(part.ratings) != part.nnz):
-        return "order or ratings do not lie beside indices"
-    if part.nnz and (part.indices.min() < 0 or part.indices.max() >= part.n_items):
-        return f"an item index is outside 0..{part.n_items - 1}"
-    rising = np.diff(part.indices) > 0
-    between_rows = part.indptr[1:-1] - 1
-    rising[between_rows[(between_rows >= 0) & (between_rows < len(rising))]] = True
-    return None if rising.all() else "item indices do not ascend within a row"
+    arrays = read_npz(path)
+    return Interactions(ratings=arrays.pop("ratings", None), n_items=n_items, **arrays)
 
 
 def _damaged(path: Path, why: str) -> UserError:

@@ -11,13 +11,7 @@ from data_prep.catalogue import DATASETS
 from data_prep.filtering import Events
 from data_prep.interactions import Interactions
 from data_prep.options import DataOptions
-from data_prep.table import Table
 
-#: What is read of the counts in a manifest, beside the clicks per user.
-COUNTS = (
-    "duplicates_dropped", "events", "users", "items", "density", "training_users", "training_events", "training_items",
-    *(f"{part}_{what}" for part in ("validation", "test") for what in ("users", "fold_in_events", "held_out_events")),
-)  # fmt: skip
 #: Why a line of the source is no event, in the words of ``render_lines``; names in braces are options.
 _REASONS = {
     "header": "header",
@@ -37,7 +31,7 @@ _REASONS = {
 QUANTILES = {"min": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "max": 1.0}
 
 
-def counts_of(table: Table, events: Events, parts: Mapping[str, Interactions]) -> dict[str, Any]:
+def counts_of(events: Events, parts: Mapping[str, Interactions]) -> dict[str, Any]:
     """All counts a manifest records.
 
     ``events``, ``users`` and ``items`` are those after the filters; ``density`` is events / (users * items); clicks per
@@ -45,7 +39,7 @@ def counts_of(table: Table, events: Events, parts: Mapping[str, Interactions]) -
     """
     clicks = np.bincount(events.users)
     counts: dict[str, Any] = {
-        "source_rows": len(table),
+        "source_rows": len(events.table),
         "duplicates_dropped": events.dropped["duplicate"],
         "events": len(events),
         "users": len(events.user_ids),
@@ -65,17 +59,18 @@ def counts_of(table: Table, events: Events, parts: Mapping[str, Interactions]) -
     return counts
 
 
-def lines_of(table: Table, events: Events, parts: Mapping[str, Interactions]) -> dict[str, Any]:
+def lines_of(events: Events, parts: Mapping[str, Interactions]) -> dict[str, Any]:
     """Where every line of the source went, for a manifest: ``read`` = ``events`` + all of ``dropped``.
 
     Of the ``events`` (after the filters) those of validation and test users on items that no training user has are in
     no part: ``unknown_items``. Of matrices and lists the stored entries count as lines.
     """
-    dropped = {why: number for why, number in {**table.unused, **events.dropped}.items() if number}
+    unused = events.table.unused
+    dropped = {why: number for why, number in {**unused, **events.dropped}.items() if number}
     in_parts = sum(part.nnz for part in parts.values())
     assert set(dropped) <= set(_REASONS), "every reason has its words"
     return {
-        "read": len(table) + sum(table.unused.values()),
+        "read": len(events.table) + sum(unused.values()),
         "events": len(events),
         "dropped": dropped,
         "unknown_items": len(events) - in_parts,
@@ -93,15 +88,6 @@ def render_lines(lines: Mapping[str, Any], options: Mapping[str, Any]) -> str:
             "user has, and in no part"
         )
     return text
-
-
-def is_whole(counts: Any) -> bool:
-    """Whether ``counts``, as read from a file, have all of ``COUNTS`` and ``QUANTILES``, as numbers."""
-    quantiles = counts.get("clicks_per_user") if isinstance(counts, dict) else None
-    if not isinstance(quantiles, dict):
-        return False
-    values = [*(counts.get(name) for name in COUNTS), *(quantiles.get(name) for name in QUANTILES)]
-    return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
 
 
 def render(manifest: Mapping[str, Any]) -> str:

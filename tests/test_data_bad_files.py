@@ -1,4 +1,4 @@
-"""A bad file is told in one line: which file, where in it, what was expected."""
+"""A bad file is reported in one line: which file, where in it, what was expected."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ CSV = "user,item,rating\n"
     ],
     ids=lambda value: value if isinstance(value, str) and "." in value and len(value) < 20 else "",
 )  # fmt: skip
-def test_a_bad_file_is_told_in_one_line(tmp_path, name, content, message):
+def test_a_bad_file_is_reported_in_one_line(tmp_path, name, content, message):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(UserError, match=message) as told:
+    with pytest.raises(UserError, match=message) as raised:
         read(path)
-    assert str(path) in str(told.value)
+    assert str(path) in str(raised.value)
 
 
 @pytest.mark.parametrize("packing", ["gzip", "zip"])

@@ -49,8 +49,8 @@ def pairs(rows):
     return [row[:2] for row in rows]
 
 
-def told(capsys, tmp_path, *words):
-    """What the door prints, and what it says on stderr, for words it heeds."""
+def printed(capsys, tmp_path, *words):
+    """What the command prints on stdout and stderr, for words it accepts."""
     code = guarded(main, ["--dataset", "mine", "--data_dir", str(tmp_path / "data"), *map(str, words)])
     said = capsys.readouterr()
     assert code == 0, said.err
@@ -58,7 +58,7 @@ def told(capsys, tmp_path, *words):
 
 
 def refused(capsys, tmp_path, *words):
-    """The one line with which the door refuses ``words``."""
+    """The one line with which the command refuses ``words``."""
     words = ["--dataset", "mine", *words] if "--dataset" not in words else words
     assert guarded(main, ["--data_dir", str(tmp_path / "data"), *map(str, words)]) == EXIT_BAD_INPUT
     said = capsys.readouterr().err
@@ -126,7 +126,7 @@ def test_events_on_items_that_no_training_user_has_are_counted(capsys, tmp_path)
     path = tmp_path / "t.csv"
     rows = [*events(), *((user, 1000 + user) for user in range(1, 31))]  # an item of one's own each
     path.write_text(text([row[:2] for row in rows], header="user,item"))
-    said = told(capsys, tmp_path, "--raw", path, "--test_users_size", 4).out
+    said = printed(capsys, tmp_path, "--raw", path, "--test_users_size", 4).out
     assert "270 events + 1 header; 8 of the events are of validation and test users on items" in said
     assert find_prepared(tmp_path / "data", "mine", test_users_size=4).manifest["lines"]["unknown_items"] == 8
 
@@ -188,7 +188,7 @@ def test_a_large_file_with_quoted_line_ends_is_read_as_a_small_one(tmp_path, mon
     assert table.unused == {"header": 1, "inside_quotes": 2 * len(rows)}
 
 
-def test_a_quote_that_swallows_rows_is_told_with_its_row(capsys, tmp_path):
+def test_a_quote_that_swallows_rows_is_reported_with_its_row(capsys, tmp_path):
     path = tmp_path / "titles.csv"
     path.write_text(text([(1, 1, '"Weird Al'), (2, 2, "b"), (3, 3, 'c"'), (4, 4, "d")], header="user,item,title"))
     said = refused(capsys, tmp_path, "--raw", path)
@@ -211,10 +211,10 @@ def test_positions_are_positions_whatever_the_first_row_holds(tmp_path, first):
 def test_a_header_is_no_event_when_positions_are_given(capsys, tmp_path, header):
     path = tmp_path / "t.csv"
     path.write_text(text(events(), header=header))
-    said = told(capsys, tmp_path, "--raw", path, "--columns", "user=1,item=2").out
+    said = printed(capsys, tmp_path, "--raw", path, "--columns", "user=1,item=2").out
     assert f"line 1 is taken for a header: {header.replace(',', ', ')}" in said
     names = header.split(",")
-    said = told(capsys, tmp_path, "--raw", path, "--columns", f"user={names[0]},item={names[1]}").out
+    said = printed(capsys, tmp_path, "--raw", path, "--columns", f"user={names[0]},item={names[1]}").out
     assert "already prepared" in said, "positions and names are the same preparation"
     assert find_prepared(tmp_path / "data", "mine").manifest["counts"]["events"] == len(events())
 
@@ -222,7 +222,7 @@ def test_a_header_is_no_event_when_positions_are_given(capsys, tmp_path, header)
 def test_a_first_line_that_may_be_either_is_said_to_be_an_event(capsys, tmp_path):
     path = tmp_path / "t.csv"
     path.write_text(text([(f"u{user}", f"i{item}") for user, item in pairs(events())], header="Zoe,Jaws"))
-    said = told(capsys, tmp_path, "--raw", path, "--columns", "user=1,item=2").out
+    said = printed(capsys, tmp_path, "--raw", path, "--columns", "user=1,item=2").out
     assert "line 1 is taken for an event, not for a header: Zoe, Jaws" in said
 
 
@@ -242,14 +242,14 @@ def test_a_header_of_numbers_from_0_can_be_named(tmp_path):
 def test_a_guessed_time_that_cannot_be_read_is_left_out_and_a_named_one_refused(capsys, tmp_path):
     path = tmp_path / "t.csv"
     path.write_text(text([(*row[:3], "12/31/2015 05:21") for row in events()], header="user,item,rating,timestamp"))
-    said = told(capsys, tmp_path, "--raw", path).out
+    said = printed(capsys, tmp_path, "--raw", path).out
     assert "column 'timestamp' is left out: '12/31/2015 05:21' in it is no time that can be read" in said
     assert find_prepared(tmp_path / "data", "mine").manifest["order"] == "source row"
     named = "user=user,item=item,timestamp=timestamp"
     assert "is no time; seconds or an ISO 8601 date" in refused(capsys, tmp_path, "--raw", path, "--columns", named)
 
 
-def test_a_guessed_column_that_does_not_do_is_told_with_how_to_say_otherwise(capsys, tmp_path):
+def test_a_guessed_column_that_does_not_do_is_reported_with_how_to_say_otherwise(capsys, tmp_path):
     path = tmp_path / "t.csv"
     path.write_text(text([(*row[:2], "good") for row in events()], header="user,item,rating"))
     said = refused(capsys, tmp_path, "--raw", path)
@@ -272,7 +272,7 @@ def test_json_fields_that_the_first_line_lacks_are_found_and_missed_where_they_l
     said = refused(capsys, tmp_path, "--raw", path)
     assert "line 1: no field 'rating'" in said
     assert "--columns says otherwise" in said
-    told(capsys, tmp_path, "--raw", path, "--columns", "user=user,item=item")
+    printed(capsys, tmp_path, "--raw", path, "--columns", "user=user,item=item")
     assert find_prepared(tmp_path / "data", "mine").manifest["counts"]["events"] == len(events())
 
 
@@ -300,7 +300,7 @@ def test_the_separator_is_what_parts_the_lines_evenly(tmp_path, separator, name)
 def test_a_separator_can_be_named(capsys, tmp_path, given, separator):
     path = tmp_path / "t.txt"
     path.write_text(text([(user, f"a,{item},b", 1) for user, item in pairs(events())], separator, None))
-    told(capsys, tmp_path, "--raw", path, "--columns", "user=1,item=2", "--separator", given)
+    printed(capsys, tmp_path, "--raw", path, "--columns", "user=1,item=2", "--separator", given)
     found = find_prepared(tmp_path / "data", "mine")
     assert set(found.item_ids.tolist()) == {f"a,{item},b" for _, item in pairs(events())}
 
@@ -308,8 +308,8 @@ def test_a_separator_can_be_named(capsys, tmp_path, given, separator):
 def test_a_separator_that_would_be_found_anyway_names_the_same_preparation(capsys, tmp_path):
     path = tmp_path / "t.csv"
     path.write_text(text(events(), ";", "user;item;rating;timestamp"))
-    assert "separator found: semicolon (--separator says otherwise)" in told(capsys, tmp_path, "--raw", path).out
-    assert "already prepared" in told(capsys, tmp_path, "--raw", path, "--separator", "semicolon").out
+    assert "separator found: semicolon (--separator says otherwise)" in printed(capsys, tmp_path, "--raw", path).out
+    assert "already prepared" in printed(capsys, tmp_path, "--raw", path, "--separator", "semicolon").out
 
 
 @pytest.mark.parametrize(("given", "message"), [("x", "letter, digit"), ("comma", "does not part it")])
@@ -379,7 +379,7 @@ def test_sparse_matrices_of_scipy_and_matrix_market(tmp_path):
         read(tmp_path / "other.npz")
 
 
-def test_libsvm_is_told_what_to_become(capsys, tmp_path):
+def test_libsvm_is_refused_with_what_to_convert_it_to(capsys, tmp_path):
     path = tmp_path / "t.libsvm"
     path.write_text("1 3:1 7:1\n0 2:1 3:1 9:0.5\n")
     assert "scipy.sparse.save_npz" in refused(capsys, tmp_path, "--raw", path)
@@ -412,7 +412,7 @@ def test_a_pipe_is_refused_at_once(capsys, tmp_path):
 
 
 @pytest.mark.parametrize("names", [("train.csv", "validation_tr.csv"), ("ml.train.inter", "ml.valid.inter")])
-def test_a_ready_made_split_is_told_that_it_is_one(capsys, tmp_path, names):
+def test_a_ready_made_split_is_refused_as_one(capsys, tmp_path, names):
     folder = tmp_path / "split"
     folder.mkdir()
     for name in names:
@@ -427,7 +427,7 @@ def test_ids_that_differ_in_spelling_are_one_and_counted(capsys, tmp_path):
     path = tmp_path / "t.csv"
     spelled = [(f"{user}.0" if n % 2 else f"{user} ", item) for n, (user, item) in enumerate(pairs(events()))]
     path.write_text(text(spelled, header="user,item"))
-    said = told(capsys, tmp_path, "--raw", path)
+    said = printed(capsys, tmp_path, "--raw", path)
     assert re.search(
         r"warning: 30 user ids are written in more than one way, such as '[0-9]+ ?' and '[0-9]+\.0'", said.err
     )

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from data_prep import catalogue, movielens_100k
+from data_prep import catalogue
 from data_prep.catalogue import DATASETS, Download
-from data_prep.download import fetch
-from data_prep.fetching import locate_source
+from data_prep.fetch import locate_source, movielens_100k
+from data_prep.fetch.download import fetch
 from data_prep.titles import titles_table
 from utils.system.errors import UserError
 
@@ -164,7 +164,7 @@ def test_a_server_that_is_not_there(tmp_path):
 def test_a_set_of_several_files_is_fetched_whole_and_then_found(tmp_path, server, monkeypatch):
     downloads = tuple(Download(url=f"{server.url}.{part}", licence="") for part in "ab")
     several = {**DATASETS, "pinterest": replace(DATASETS["pinterest"], downloads=downloads)}
-    monkeypatch.setattr("data_prep.fetching.DATASETS", several)
+    monkeypatch.setattr("data_prep.fetch.DATASETS", several)
     with pytest.raises(UserError, match="run: python -m data_prep --dataset pinterest --download"):
         locate_source("pinterest", tmp_path, download=False, say=quiet)
     folder = locate_source("pinterest", tmp_path, download=True, say=quiet)

@@ -15,7 +15,7 @@ import pytest
 
 from data_prep import DataOptions, find_prepared, load_prepared, prepare
 from data_prep.export import export_csv
-from data_prep.folders import alone_in
+from data_prep.folders import exclusive_access
 from data_prep.prepared import read_manifest
 from utils.system.errors import UserError
 from utils.system.locks import process_holding
@@ -82,7 +82,7 @@ def test_a_folder_out_of_the_way_comes_back_unless_its_successor_is_there(tmp_pa
         if there:
             (tmp_path / name).mkdir()
             (tmp_path / name / "new").touch()
-    with alone_in(tmp_path, print):
+    with exclusive_access(tmp_path, print):
         assert (tmp_path / "strong-1" / "old").exists()
         assert [path.name for path in (tmp_path / "strong-2").iterdir()] == ["new"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["strong-1", "strong-2"]
@@ -109,9 +109,9 @@ def test_who_waits_says_for_whom(table):
     hold = f"""
 import sys
 from pathlib import Path
-from data_prep.folders import alone_in
+from data_prep.folders import exclusive_access
 from data_prep.prepared import read_manifest
-with alone_in(Path({str(processed(table))!r}), print):
+with exclusive_access(Path({str(processed(table))!r}), print):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -133,7 +133,7 @@ def test_a_source_that_changes_while_it_is_read_is_said_and_nothing_is_written(t
     def read_and_change(*given):
         with open(table, "a") as stream:
             stream.write("1,39,1\n")
-        raise_or_split = sys.modules["data_prep.split"].split
+        raise_or_split = sys.modules["data_prep.scenarios.strong"].split
         return raise_or_split(*given)
 
     monkeypatch.setattr("data_prep.pipeline.split", read_and_change)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep import DataOptions
-from data_prep.filtering import counting_argsort, exceeds, filtered
-from data_prep.ids import ranked
-from data_prep.table import Table
+from data_prep.filtering import counting_argsort, exceeds, filter_events
+from data_prep.ids import rank_ids
+from data_prep.ratings_table import RatingsTable
 from utils.system.errors import UserError
 
 
@@ -19,7 +19,7 @@ def table_of(pairs, ratings=None):
     user_ids, users = np.unique(users, return_inverse=True)
     item_ids, items = np.unique(items, return_inverse=True)
     ratings = None if ratings is None else np.array(ratings)
-    return Table(
+    return RatingsTable(
         users.astype(np.int32), items.astype(np.int32), user_ids.astype(np.int64), item_ids.astype(np.int64), ratings
     )
 
@@ -59,20 +59,20 @@ def test_a_decimal_rating_does_not_exceed_itself(tmp_path):
 
 def test_of_duplicates_the_first_that_passes_the_rating_filter_stays():
     table = table_of([(1, 1), (1, 1), (2, 1), (1, 1)], ratings=[1.0, 4.0, 5.0, 5.0])
-    events = filtered(table, options(min_rating=3.5))
+    events = filter_events(table, options(min_rating=3.5))
     assert kept(events) == [(1, 1, 1), (2, 1, 2)]
     assert events.dropped == {"low_rating": 1, "duplicate": 1, "rare_item": 0, "inactive_user": 0}
 
 
 def test_duplicates_do_not_help_anyone_over_a_click_filter():
     table = table_of([(1, 1), (1, 1), (2, 1), (2, 2)])
-    assert kept(filtered(table, options(min_user_click=2))) == [(2, 1, 2), (2, 2, 3)]
+    assert kept(filter_events(table, options(min_user_click=2))) == [(2, 1, 2), (2, 2, 3)]
 
 
 def test_items_are_filtered_first_and_each_once():
     # item 3 goes first, which leaves user 2 one event; item 2 then has a single event left and stays
     table = table_of([(1, 1), (1, 2), (2, 2), (2, 3), (3, 1)])
-    events = filtered(table, options(min_item_click=2, min_user_click=2))
+    events = filter_events(table, options(min_item_click=2, min_user_click=2))
     assert kept(events) == [(1, 1, 0), (1, 2, 1)]
     assert events.dropped == {"low_rating": 0, "duplicate": 0, "rare_item": 1, "inactive_user": 2}
 
@@ -80,12 +80,12 @@ def test_items_are_filtered_first_and_each_once():
 @pytest.mark.parametrize("choices", [{"min_rating": 5}, {"min_user_click": 3}, {"min_item_click": 3}])
 def test_a_filter_that_leaves_nothing_says_so(choices):
     with pytest.raises(UserError, match="leave nothing of 3 events"):
-        filtered(table_of([(1, 1), (1, 2), (2, 2)], ratings=[5.0, 4.0, 3.0]), options(**choices))
+        filter_events(table_of([(1, 1), (1, 2), (2, 2)], ratings=[5.0, 4.0, 3.0]), options(**choices))
 
 
 def test_a_rating_filter_needs_ratings():
     with pytest.raises(UserError, match="the source has no ratings"):
-        filtered(table_of([(1, 1)]), options(min_rating=3))
+        filter_events(table_of([(1, 1)]), options(min_rating=3))
 
 
 @pytest.mark.parametrize(
@@ -104,13 +104,13 @@ def test_a_rating_filter_needs_ratings():
     ],
 )
 def test_ids_are_integers_if_all_are_canonical_else_text_by_code_points(values, expected):
-    codes, ids = ranked(np.arange(len(values)), values, "ids")
+    codes, ids = rank_ids(np.arange(len(values)), values, "ids")
     assert ids.tolist() == expected
     assert [str(ids[code]) for code in codes] == values
 
 
 def test_an_id_no_row_uses_does_not_make_a_column_text():
-    codes, ids = ranked(np.array([0, 2, 0]), ["5", "none", "3"], "ids")
+    codes, ids = rank_ids(np.array([0, 2, 0]), ["5", "none", "3"], "ids")
     assert ids.tolist() == [3, 5]
     assert codes.tolist() == [1, 0, 1]
 
@@ -118,4 +118,4 @@ def test_an_id_no_row_uses_does_not_make_a_column_text():
 @pytest.mark.parametrize(("value", "message"), [("", "empty"), ("x" * 256, "right column"), ("a\0", "NUL")])
 def test_ids_that_are_none(value, message):
     with pytest.raises(UserError, match=message):
-        ranked(np.array([0]), [value], "ids")
+        rank_ids(np.array([0]), [value], "ids")

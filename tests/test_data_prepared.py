@@ -12,7 +12,7 @@ import pytest
 
 from data_prep import KEEP_ALL, DataOptions, find_prepared, load_prepared, prepare
 from data_prep.export import export_csv
-from data_prep.split import split
+from data_prep.scenarios.strong import split
 from utils.system.errors import UserError
 
 PARTS = ("train", "validation_fold_in", "validation_held_out", "test_fold_in", "test_held_out")
@@ -180,10 +180,10 @@ def test_one_of_ones_own_is_found_by_any_option_stated(table):
     low, high = prepared_from(table, min_rating=1), prepared_from(table, min_rating=2, seed=5)
     assert find_prepared(data, "mine", min_rating=2).fingerprint == high.fingerprint
     assert find_prepared(data, "mine", seed=98765, min_rating=None).fingerprint == low.fingerprint
-    with pytest.raises(UserError, match="2 preparations of 'mine' fit: ") as told:
+    with pytest.raises(UserError, match="2 preparations of 'mine' fit: ") as raised:
         find_prepared(data, "mine")
-    assert "--min_rating 1 --seed 98765;" in str(told.value)
-    assert "--min_rating 2 --seed 5;" in str(told.value)
+    assert "--min_rating 1 --seed 98765;" in str(raised.value)
+    assert "--min_rating 2 --seed 5;" in str(raised.value)
     with pytest.raises(UserError, match=r"has these options; run: .*--raw FILE --min_rating none .*--min_rating 1 "):
         find_prepared(data, "mine", min_rating=KEEP_ALL)
     everything = prepared_from(table)
@@ -217,10 +217,10 @@ def test_of_several_sources_the_one_prepared_last_wins(table, tmp_path):
     ],
 )
 def test_nothing_prepared_says_the_command_that_prepares_it(tmp_path, dataset, remedy):
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as raised:
         find_prepared(tmp_path, dataset)
-    assert str(told.value).startswith(remedy.format(data=tmp_path))
-    assert f"--data_dir {tmp_path}" in str(told.value)
+    assert str(raised.value).startswith(remedy.format(data=tmp_path))
+    assert f"--data_dir {tmp_path}" in str(raised.value)
 
 
 def test_a_damaged_or_missing_file_is_named(table):
@@ -257,28 +257,6 @@ def test_a_manifest_that_is_none(table):
     path.unlink()
     with pytest.raises(UserError, match="no prepared data"):
         load_prepared(done.folder)
-
-
-@pytest.mark.parametrize(
-    ("field", "spoil", "message"),
-    [
-        ("indices", lambda part: part.indices + 1000, "outside"),
-        ("indices", lambda part: part.indices[::-1].copy(), "ascend"),
-        ("indices", lambda part: part.indices.astype(np.int64), "int64"),
-        ("indptr", lambda part: part.indptr[:-1], "indptr"),
-        ("indptr", lambda part: part.indptr[[0, 2, 1, *range(3, len(part.indptr))]], "descends"),
-        ("order", lambda part: part.order[:-1], "beside"),
-    ],
-)  # fmt: skip
-def test_arrays_that_cannot_be_are_refused_even_with_right_checksums(table, field, spoil, message, monkeypatch):
-    monkeypatch.setattr("data_prep.pipeline.split", lambda *given: _spoilt(split(*given), field, spoil))
-    with pytest.raises(UserError, match=f"train.npz is damaged .*{message}"):
-        prepared_from(table)
-
-
-def _spoilt(done, field, spoil):
-    train = done.parts["train"]
-    return replace(done, parts={**done.parts, "train": replace(train, **{field: spoil(train)})})
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])

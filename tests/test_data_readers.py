@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from data_prep.readers.own import choose_columns
+from data_prep.readers.detect import choose_columns
 from data_tables import ITEMS, ROWS, USERS, delimited, movielens_zip, parquet_bytes, read, rows_of
 
 

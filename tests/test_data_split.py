@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from data_literal_split import literal_split
 from data_prep import DataOptions
-from data_prep.filtering import filtered
+from data_prep.filtering import filter_events
 from data_prep.readers import open_source
-from data_prep.split import assign_users, split
+from data_prep.scenarios.strong import assign_users, split
 from utils.system.errors import UserError
 
 PARTS = ("train", "validation_fold_in", "validation_held_out", "test_fold_in", "test_held_out")
@@ -28,7 +28,7 @@ def write_csv(path, rows):
 def ours(path, options):
     """The split of the csv at ``path``, in the oracle's terms."""
     table = open_source(path, options).read()
-    done = split(table, filtered(table, options), options)
+    done = split(filter_events(table, options), options)
     items = [str(item) for item in done.item_ids]
     parts = {}
     for name, part in done.parts.items():

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_prep import DATASETS, DataOptions, find_prepared, load_prepared, prepare
-from data_prep import __main__ as data_door
+from data_prep import __main__ as data_command
 from data_prep.readers import open_source
 from experiments.analysis import compare
 from experiments.grids import command as grid
@@ -117,13 +117,13 @@ def reached(*_):
     raise UserError("the command line was understood; training would begin")
 
 
-@given(argv=command_lines(data_door.Command))
+@given(argv=command_lines(data_command.Command))
 @settings(**COMMON)
 def test_any_command_line_of_the_data_preparation(data_dir, tmp_path, monkeypatch, argv):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("data_prep.pipeline.locate_source", reached)  # no network
     answer(
-        data_door.main,
+        data_command.main,
         ["--raw", str(data_dir / "tastes.csv"), "--dataset", "tastes", *argv, "--data_dir", str(tmp_path)],
     )
 

@@ -6,7 +6,7 @@ from scipy import stats
 from scipy.sparse import csr_matrix
 
 from data_prep import DataOptions
-from data_prep.split import assign_users
+from data_prep.scenarios.strong import assign_users
 from experiments.tasks.clicks import training_batches
 from utils.batches import evaluation_batches
 from utils.deviant_draws import draw_stock_weights

@@ -10,21 +10,21 @@ from pathlib import Path
 
 from data_prep.catalogue import DATASETS
 from data_prep.options import DataOptions
-from data_prep.readers.known import LAYOUTS
+from data_prep.ratings_table import RatingsTable
+from data_prep.readers.detect import detect_source
 from data_prep.readers.matrices import is_npz
-from data_prep.readers.own import understand
+from data_prep.readers.published import LAYOUTS
 from data_prep.readers.sources import Member, locate
-from data_prep.table import Table
 from utils.system.errors import UserError
 
 #: Files that only a split has: this project's own export (Liang et al.'s layout), and RecBole's.
 _SPLIT = {"validation_tr.csv", "test_tr.csv", "train.inter", "valid.inter", "test.inter"}
 
-__all__ = ["Source", "open_source"]
+__all__ = ["RatingsSource", "open_source"]
 
 
 @dataclass(frozen=True)
-class Source:
+class RatingsSource:
     """A source whose layout is known and which has not been read yet.
 
     Parameters
@@ -49,12 +49,12 @@ class Source:
     layout: str
     columns: dict[str, str] | None
     guessed: bool
-    read: Callable[[], Table]
+    read: Callable[[], RatingsTable]
     separator: str | None = None
     notes: tuple[str, ...] = ()
 
 
-def open_source(raw: Path, options: DataOptions) -> Source:
+def open_source(raw: Path, options: DataOptions) -> RatingsSource:
     """Find the files at ``raw`` and their layout, from names and first lines; nothing large is read yet.
 
     A catalogued data set may also come as one's own kind of file (Parquet, csv with a header, JSON lines), and does
@@ -64,7 +64,7 @@ def open_source(raw: Path, options: DataOptions) -> Source:
     known = DATASETS.get(options.dataset)
     if not known or options.columns or options.separator:
         members = [Member(raw)] if is_npz(raw) else locate(raw, ["*"])
-        return _own(_single(_likeliest(members), raw), options)
+        return _open_own(_single(_most_likely(members), raw), options)
     patterns = [pattern for name in known.formats for pattern in LAYOUTS[name].files]
     members = _with_siblings(locate(raw, patterns), patterns)
     for name in known.formats:
@@ -74,9 +74,9 @@ def open_source(raw: Path, options: DataOptions) -> Source:
             if not layout.several:
                 chosen = [_single(chosen, raw)]
             files = tuple(dict.fromkeys(member.path for member in chosen))
-            return Source(files, name, None, False, partial(layout.read, chosen))
+            return RatingsSource(files, name, None, False, partial(layout.read, chosen))
     try:
-        return _own(_single(members, raw), options)
+        return _open_own(_single(members, raw), options)
     except UserError as error:
         shown = "; or ".join(LAYOUTS[name].shown for name in known.formats)
         raise UserError(
@@ -84,23 +84,23 @@ def open_source(raw: Path, options: DataOptions) -> Source:
         ) from error
 
 
-def _own(member: Member, options: DataOptions) -> Source:
-    own = understand(member, options.columns, options.separator)
+def _open_own(member: Member, options: DataOptions) -> RatingsSource:
+    own = detect_source(member, options.columns, options.separator)
     separator = options.separator
     if separator is not None and own.columns and separator == _found_separator(member, options):
         separator = None  # the same preparation as without it
-    return Source((member.path,), own.kind, own.columns, own.guessed, own.read, separator, own.notes)
+    return RatingsSource((member.path,), own.kind, own.columns, own.guessed, own.read, separator, own.notes)
 
 
 def _found_separator(member: Member, options: DataOptions) -> str | None:
     """The separator that would be found in ``member`` if none were given."""
     try:
-        return understand(member, options.columns).separator
+        return detect_source(member, options.columns).separator
     except UserError:
         return None
 
 
-def _likeliest(members: list[Member]) -> list[Member]:
+def _most_likely(members: list[Member]) -> list[Member]:
     """Of several files those that are called ratings or interactions; all where none or several are."""
     likely = [member for member in members if re.match(r"(ratings|interactions)\.", member.name.lower())]
     return likely if len(likely) == 1 else members

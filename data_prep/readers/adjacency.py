@@ -8,10 +8,10 @@ from array import array
 import numpy as np
 import pyarrow as pa
 
+from data_prep.ratings_table import RatingsTable
 from data_prep.readers.arrow import to_table
 from data_prep.readers.sniff import Sample
 from data_prep.readers.sources import Member
-from data_prep.table import Table
 from utils.system.errors import UserError
 
 _WHOLE = re.compile(r"-?[0-9]+")
@@ -26,7 +26,7 @@ def is_adjacency(sample: Sample) -> bool:
     )
 
 
-def read_adjacency(member: Member, comments: int) -> Table:
+def read_adjacency(member: Member, comments: int) -> RatingsTable:
     """An event for each item behind a user, in the order of the file; ``comments`` lines at its beginning are skipped.
 
     Raises ``UserError`` naming the line that holds anything but whole numbers.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from data_prep.filtering import first_of_each_pair
-from data_prep.table import Table
+from data_prep.ratings_table import RatingsTable
 from utils.system.errors import UserError
 
 _CORE = 5
 
 
-def read_five_core(table: Table, core: int = _CORE) -> Table:
+def read_five_core(table: RatingsTable, core: int = _CORE) -> RatingsTable:
     """The largest part of ``table`` in which every user and every item has at least ``core`` different partners.
 
     Users and items below are dropped together, again and again until none is; the result does not depend on the order.
@@ -31,7 +31,7 @@ def read_five_core(table: Table, core: int = _CORE) -> Table:
         keep = still
 
 
-def _check_order(table: Table) -> None:
+def _check_order(table: RatingsTable) -> None:
     """Ids of Amazon's reviewers begin with A, those of its items with B or a digit."""
     users, items = (np.char.startswith(ids.astype(str), "A").mean() for ids in (table.user_ids, table.item_ids))
     if items > 0.5 > users:

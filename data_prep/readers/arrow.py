@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_prep.ids import SPACES, ColumnError, ranked, ranked_integers, same_spelled
-from data_prep.table import Table
+from data_prep.ids import SPACES, ColumnError, merge_spellings, rank_ids, rank_integers
+from data_prep.ratings_table import RatingsTable
 from utils.system.errors import UserError
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -20,7 +20,7 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 def to_table(
     columns: Mapping[str, pa.ChunkedArray], names: Mapping[str, str], where: str, stripped: bool = False
-) -> Table:
+) -> RatingsTable:
     """Build the table from ``columns`` (role -> column).
 
     Parameters
@@ -48,33 +48,33 @@ def to_table(
     ratings = _ratings(columns["rating"], titles["rating"]) if "rating" in columns else None
     timestamps = _timestamps(columns["timestamp"], titles["timestamp"]) if "timestamp" in columns else None
     spellings = {role: found for role, found in (("user", of_users), ("item", of_items)) if found is not None}
-    return Table(users, items, user_ids, item_ids, ratings, timestamps, spellings=spellings)
+    return RatingsTable(users, items, user_ids, item_ids, ratings, timestamps, spellings=spellings)
 
 
 def _ids(
     column: pa.ChunkedArray, title: str, stripped: bool
 ) -> tuple[np.ndarray, np.ndarray, tuple[int, str, str] | None]:
-    """Codes, ids, and what was written in more than one way (``same_spelled``)."""
+    """Codes, ids, and what was written in more than one way (``merge_spellings``)."""
     _no_nulls(column, title, "an id")
     kind = column.type
     if pa.types.is_uint64(kind) and pc.max(column).as_py() > np.iinfo(np.int64).max:
         column = column.cast(pa.string())  # beyond int64: ranked orders them by value all the same
     elif pa.types.is_integer(kind):
-        return *ranked_integers(column.to_numpy()), None
+        return *rank_integers(column.to_numpy()), None
     elif pa.types.is_dictionary(kind) and not pa.types.is_string(kind.value_type):
         column = column.cast(kind.value_type)
     kind = column.type
     if pa.types.is_integer(kind):
-        return *ranked_integers(column.to_numpy()), None
+        return *rank_integers(column.to_numpy()), None
     if pa.types.is_large_string(kind):
         column = column.cast(pa.string()) if column.nbytes < 1 << 31 else column
     if not _is_text(column.type):
         raise ColumnError(f"{title} holds {kind}; ids must be whole numbers or text")
     codes, values = _used(*_dictionary(column))
-    values, found = same_spelled(values)
+    values, found = merge_spellings(values)
     if found is not None or stripped:
         codes, values = _merged(codes, [value.strip(SPACES) for value in values] if stripped else values)
-    return *ranked(codes, values, title), found
+    return *rank_ids(codes, values, title), found
 
 
 def _is_text(kind: pa.DataType) -> bool:

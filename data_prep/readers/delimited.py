@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.csv
 
+from data_prep.ratings_table import RatingsTable
 from data_prep.readers.arrow import to_table
-from data_prep.readers.lines import Counted, Quotes, Squeezed, blank_lines, not_utf8, quotes_of
+from data_prep.readers.lines import CollapsedSpaces, LineCounter, Quotes, blank_lines, not_utf8, quotes_of
 from data_prep.readers.sources import Member
-from data_prep.table import Table
 from utils.system.errors import UserError
 
 _BLOCK = 8 << 20
@@ -47,7 +47,7 @@ class Layout:
     stripped: bool = False
 
 
-def read_delimited(members: Sequence[Member], columns: Mapping[str, str], layout: Layout) -> Table:
+def read_delimited(members: Sequence[Member], columns: Mapping[str, str], layout: Layout) -> RatingsTable:
     """Read one table from ``members``, files of the same ``layout``, one after the other.
 
     ``columns`` maps roles ("user", "item", "rating", "timestamp") to names of ``layout``.
@@ -91,9 +91,9 @@ def _read(member: Member, columns: Mapping[str, str], layout: Layout, numbers: b
         if role in columns:
             types[columns[role]] = kind if numbers else _TEXT
     with member.opened() as stream:
-        counted = Counted(stream)
+        counted = LineCounter(stream)
         table = pyarrow.csv.read_csv(
-            pa.PythonFile(Squeezed(counted) if layout.delimiter == " " else counted, mode="r"),
+            pa.PythonFile(CollapsedSpaces(counted) if layout.delimiter == " " else counted, mode="r"),
             read_options=pyarrow.csv.ReadOptions(
                 block_size=_BLOCK, column_names=list(layout.names), skip_rows=layout.comments + layout.header
             ),

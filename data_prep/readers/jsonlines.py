@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from data_prep.ids import ColumnError
+from data_prep.ratings_table import RatingsTable
 from data_prep.readers.arrow import to_table
 from data_prep.readers.sources import LONGEST_LINE, Member
-from data_prep.table import Table
 from utils.system.errors import UserError
 
 _LINES = 1000  # that are looked at for the names of fields
@@ -61,7 +61,7 @@ def first_fields(member: Member) -> list[str]:
     return list(names)
 
 
-def read_json_lines(member: Member, columns: Mapping[str, str]) -> Table:
+def read_json_lines(member: Member, columns: Mapping[str, str]) -> RatingsTable:
     """Read the fields ``columns`` (role -> name) of every line; blank lines are passed over.
 
     Raises ``UserError`` naming the line that is no JSON object, lacks a field, or holds a value of the wrong kind.

@@ -15,7 +15,7 @@ from utils.system.errors import UserError
 _BLOCK = 1 << 20
 
 
-class Counted(io.RawIOBase):
+class LineCounter(io.RawIOBase):
     """A stream whose lines are counted while it is read: ``lines``, once it has been read to its end."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -38,7 +38,7 @@ class Counted(io.RawIOBase):
         return self._ends + (self._last != b"\n")
 
 
-class Squeezed(io.RawIOBase):
+class CollapsedSpaces(io.RawIOBase):
     """A stream of text in which any run of spaces and tabs is one space, and none stands at the end of a line."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -53,12 +53,12 @@ class Squeezed(io.RawIOBase):
             whole, newline, rest = (self._rest + block).rpartition(b"\n")
             self._rest = rest
             if newline:
-                return _squeezed(whole + newline)
+                return _collapse_spaces(whole + newline)
         last, self._rest = self._rest, b""
-        return _squeezed(last)
+        return _collapse_spaces(last)
 
 
-def _squeezed(text: bytes) -> bytes:
+def _collapse_spaces(text: bytes) -> bytes:
     text = re.sub(rb"[ \t]+", b" ", text)
     return re.sub(rb"^ | (?=\r?$)", b"", text, flags=re.MULTILINE)
 
@@ -117,14 +117,14 @@ def quotes_of(member: Member, delimiter: str, skipped: int, width: int) -> Quote
     if not _any_quote(member):
         return Quotes()
     with member.opened() as stream:
-        lines = _Remembered(_text_lines(stream))
+        lines = _RecordedLines(_text_lines(stream))
         for _ in range(skipped):
             next(lines, None)
         lines.taken.clear()
         return _strictly(csv.reader(lines, delimiter=delimiter, strict=True), lines, member, delimiter, skipped, width)
 
 
-def _strictly(reader, lines: _Remembered, member: Member, delimiter: str, skipped: int, width: int) -> Quotes:
+def _strictly(reader, lines: _RecordedLines, member: Member, delimiter: str, skipped: int, width: int) -> Quotes:
     ends = blank = 0
     while True:
         first = skipped + reader.line_num + 1
@@ -148,14 +148,14 @@ def _strictly(reader, lines: _Remembered, member: Member, delimiter: str, skippe
         lines.taken.clear()
 
 
-class _Remembered:
+class _RecordedLines:
     """Lines that are kept in ``taken`` when they have been asked for."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
         self.taken: list[str] = []
 
-    def __iter__(self) -> _Remembered:
+    def __iter__(self) -> _RecordedLines:
         return self
 
     def __next__(self) -> str:

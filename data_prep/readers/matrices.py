@@ -10,9 +10,9 @@ import numpy as np
 import scipy.io
 from scipy import sparse
 
-from data_prep.ids import ranked_integers
+from data_prep.ids import rank_integers
+from data_prep.ratings_table import RatingsTable
 from data_prep.readers.sources import DAMAGED, Member, largest_unpacked
-from data_prep.table import Table
 from utils.system.errors import UserError
 
 MATRIX_MARKET = b"%%MatrixMarket"
@@ -30,7 +30,7 @@ def is_npz(path: Path) -> bool:
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
-def read_npz_matrix(member: Member) -> Table:
+def read_npz_matrix(member: Member) -> RatingsTable:
     """The stored entries of what ``scipy.sparse.save_npz`` wrote; ids are the numbers of rows and columns, from 0.
 
     Raises ``UserError`` when it holds other arrays, or Python objects.
@@ -45,7 +45,7 @@ def read_npz_matrix(member: Member) -> Table:
     return _table(member, load, "a matrix of scipy.sparse.save_npz", from_one=False)
 
 
-def read_matrix_market(member: Member) -> Table:
+def read_matrix_market(member: Member) -> RatingsTable:
     """The stored entries of a MatrixMarket file; ids are the numbers of rows and columns as the file has them, from 1.
 
     Raises ``UserError`` when it is damaged.
@@ -58,7 +58,7 @@ def read_matrix_market(member: Member) -> Table:
     return _table(member, load, "MatrixMarket", from_one=True)
 
 
-def _table(member: Member, load: Callable[[], sparse.spmatrix], expected: str, from_one: bool) -> Table:
+def _table(member: Member, load: Callable[[], sparse.spmatrix], expected: str, from_one: bool) -> RatingsTable:
     try:
         matrix = load().tocoo()
         values = matrix.data.astype(np.float64)
@@ -69,7 +69,7 @@ def _table(member: Member, load: Callable[[], sparse.spmatrix], expected: str, f
     stored = values != 0
     if not stored.any():
         raise UserError(f"{member.label} has no entries; a ratings table was expected")
-    users, user_ids = ranked_integers(matrix.row[stored].astype(np.int64) + from_one)
-    items, item_ids = ranked_integers(matrix.col[stored].astype(np.int64) + from_one)
-    table = Table(users, items, user_ids, item_ids, values[stored])
+    users, user_ids = rank_integers(matrix.row[stored].astype(np.int64) + from_one)
+    items, item_ids = rank_integers(matrix.col[stored].astype(np.int64) + from_one)
+    table = RatingsTable(users, items, user_ids, item_ids, values[stored])
     return table.with_unused(stored_zero=int(len(values) - stored.sum()))

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from data_prep.ratings_table import RatingsTable
 from data_prep.readers.arrow import to_table
-from data_prep.readers.lines import Counted
+from data_prep.readers.lines import LineCounter
 from data_prep.readers.sources import Member
-from data_prep.table import Table
 from utils.system.errors import UserError
 
 _BLOCK = 8 << 20  # bytes taken from the file at a time
@@ -47,7 +47,7 @@ class _AsCsv(io.RawIOBase):
         return taken
 
 
-def read_netflix(members: Sequence[Member]) -> Table:
+def read_netflix(members: Sequence[Member]) -> RatingsTable:
     """Read the files one after the other; ``timestamps`` are the dates in seconds since 1970.
 
     Raises ``UserError`` when a file does not begin with a ``movie:`` line, or a row is no user, rating and date.
@@ -92,7 +92,7 @@ def _read(member: Member, ids: pa.DataType) -> tuple[pa.Table, dict[str, int]]:
 def _as_written(member: Member, ids: pa.DataType) -> tuple[pa.Table, int]:
     """Every line as a row, and how many lines there are."""
     with member.opened() as stream:
-        counted = Counted(stream)
+        counted = LineCounter(stream)
         table = pyarrow.csv.read_csv(
             pa.PythonFile(_AsCsv(counted), mode="r"),
             read_options=pyarrow.csv.ReadOptions(column_names=["user", "rating", "date"], block_size=_CSV_BLOCK),

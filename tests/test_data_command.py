@@ -32,13 +32,13 @@ def table(tmp_path):
     return path
 
 
-def door(tmp_path, *words):
+def run_command(tmp_path, *words):
     return guarded(main, [*map(str, words), "--data_dir", str(tmp_path / "data")])
 
 
 def refusal(capsys, tmp_path, *words):
-    """The one line on stderr with which the door refuses ``words``; nothing prepared is left behind."""
-    assert door(tmp_path, *words) == EXIT_BAD_INPUT
+    """The one line on stderr with which the command refuses ``words``; nothing prepared is left behind."""
+    assert run_command(tmp_path, *words) == EXIT_BAD_INPUT
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert said.count("\n") == 1
@@ -47,7 +47,9 @@ def refusal(capsys, tmp_path, *words):
 
 
 def test_the_table_every_paper_needs(tmp_path, table, capsys):
-    assert door(tmp_path, "--dataset", "mine", "--raw", table, "--test_users_size", 4, "--min_rating", "none") == 0
+    assert (
+        run_command(tmp_path, "--dataset", "mine", "--raw", table, "--test_users_size", 4, "--min_rating", "none") == 0
+    )
     said = capsys.readouterr().out
     assert "lines read: 302 = 300 events + 1 header + 1 duplicates (the first of each was kept)\n" in said
     assert "columns guessed from the header: user=user,item=item,rating=rating" in said
@@ -72,38 +74,38 @@ def test_options_reach_the_preparation_and_find_it_again(tmp_path, table):
     }
     words = [word for name, value in given.items() for word in (f"--{name}", value)]
     columns = "user=user,item=item,rating=rating"
-    assert door(tmp_path, "--dataset", "mine", "--raw", table, "--columns", columns, *words) == 0
+    assert run_command(tmp_path, "--dataset", "mine", "--raw", table, "--columns", columns, *words) == 0
     found = find_prepared(tmp_path / "data", "mine", **given)
     assert {name: found.manifest["options"][name] for name in given} == given
     assert found.manifest["source"]["files"][0]["name"] == "clicks.csv"
 
 
 def test_export_writes_the_csv_layout(tmp_path, table, capsys):
-    assert door(tmp_path, "--dataset", "mine", "--raw", table, "--export", "csv") == 0
+    assert run_command(tmp_path, "--dataset", "mine", "--raw", table, "--export", "csv") == 0
     folder = Path(capsys.readouterr().out.splitlines()[-1].removeprefix("exported: "))
     assert (folder / "train.csv").read_text().startswith("uid,sid\n")
 
 
 def test_without_a_source_the_finished_preparation_is_found(tmp_path, table, capsys):
-    assert door(tmp_path, "--dataset", "mine", "--raw", table) == 0
-    assert door(tmp_path, "--dataset", "mine") == 0
+    assert run_command(tmp_path, "--dataset", "mine", "--raw", table) == 0
+    assert run_command(tmp_path, "--dataset", "mine") == 0
     assert "already prepared: " in capsys.readouterr().out
 
 
 def test_a_damaged_preparation_is_made_again(tmp_path, table, capsys):
-    assert door(tmp_path, "--dataset", "mine", "--raw", table) == 0
+    assert run_command(tmp_path, "--dataset", "mine", "--raw", table) == 0
     folder = find_prepared(tmp_path / "data", "mine").folder
     (folder / "train.npz").write_bytes(b"")
     capsys.readouterr()
-    assert door(tmp_path, "--dataset", "mine", "--raw", table) == 0
+    assert run_command(tmp_path, "--dataset", "mine", "--raw", table) == 0
     assert "train.npz is damaged" in capsys.readouterr().err
     assert load_prepared(folder).train.n_users == 24
 
 
 def test_of_several_columns_none_is_taken_by_chance(tmp_path, table, capsys):
     for columns in ("user=user,item=item", "user=item,item=user"):
-        assert door(tmp_path, "--dataset", "mine", "--raw", table, "--columns", columns) == 0
-    assert door(tmp_path, "--dataset", "mine") == EXIT_BAD_INPUT
+        assert run_command(tmp_path, "--dataset", "mine", "--raw", table, "--columns", columns) == 0
+    assert run_command(tmp_path, "--dataset", "mine") == EXIT_BAD_INPUT
     assert "say --raw FILE" in capsys.readouterr().err
     with pytest.raises(UserError, match="--columns user=user,item=item"):
         find_prepared(tmp_path / "data", "mine")
@@ -147,7 +149,7 @@ BAD_OPTIONS = [
 @pytest.mark.parametrize(
     ("words", "message"), BAD_OPTIONS, ids=[" ".join(words) or "nothing" for words, _ in BAD_OPTIONS]
 )
-def test_a_bad_option_is_told_in_one_line(capsys, tmp_path, words, message):
+def test_a_bad_option_is_reported_in_one_line(capsys, tmp_path, words, message):
     assert message in refusal(capsys, tmp_path, *words)
 
 
@@ -164,7 +166,7 @@ BAD_TABLES = [
 
 
 @pytest.mark.parametrize(("content", "words", "message"), BAD_TABLES, ids=[message for _, _, message in BAD_TABLES])
-def test_a_bad_table_is_told_in_one_line(capsys, tmp_path, content, words, message):
+def test_a_bad_table_is_reported_in_one_line(capsys, tmp_path, content, words, message):
     (tmp_path / "t.csv").write_text(content)
     assert message in refusal(capsys, tmp_path, "--dataset", "mine", "--raw", tmp_path / "t.csv", *words)
 
@@ -183,7 +185,7 @@ def test_no_permission_and_a_full_disk(capsys, tmp_path, table, monkeypatch, cod
 
 def test_a_data_dir_that_is_a_file(capsys, tmp_path, table):
     (tmp_path / "data").write_text("")
-    assert door(tmp_path, "--dataset", "mine", "--raw", table) == EXIT_BAD_INPUT
+    assert run_command(tmp_path, "--dataset", "mine", "--raw", table) == EXIT_BAD_INPUT
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "a folder was expected" in said
@@ -194,7 +196,7 @@ def test_an_interrupted_preparation_leaves_nothing(tmp_path, table, monkeypatch)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("data_prep.prepared.write_json", stop)
-    assert door(tmp_path, "--dataset", "mine", "--raw", table) == 130
+    assert run_command(tmp_path, "--dataset", "mine", "--raw", table) == 130
     assert list((tmp_path / "data" / "mine_processed").iterdir()) == []
 
 
@@ -226,12 +228,12 @@ def test_columns_are_written_as_they_are_parsed():
 
 
 def test_counts_that_miss_the_expected_are_said_on_stderr(tmp_path, table, capsys):
-    assert door(tmp_path, "--dataset", "movielens-1m", "--raw", table) == 0
+    assert run_command(tmp_path, "--dataset", "movielens-1m", "--raw", table) == 0
     said = capsys.readouterr().err
     assert said.startswith("warning: not the expected counts: events ")
     assert "users 10 (expected 6,034)" in said
     assert said.count("\n") == 1
-    assert door(tmp_path, "--dataset", "movielens-1m", "--raw", table, "--seed", "1") == 0
+    assert run_command(tmp_path, "--dataset", "movielens-1m", "--raw", table, "--seed", "1") == 0
     assert capsys.readouterr().err == "", "of other options nothing is expected"
 
 
@@ -257,6 +259,6 @@ def test_movielens_1m_gives_its_known_counts(tmp_path):
     assert load_prepared(done.folder).n_items == 3_497
 
 
-def test_prepare_refuses_from_python_as_from_the_door(tmp_path):
+def test_prepare_refuses_from_python_as_from_the_run_command(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         prepare(DataOptions("mine"), tmp_path / "none.csv", tmp_path)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data_prep.catalogue import DATASETS
-from data_prep.download import fetch
-from data_prep.find import command
-from data_prep.movielens_100k import TABLE, fetch_movielens_100k, is_cached
+from data_prep.fetch.download import fetch
+from data_prep.fetch.movielens_100k import TABLE, fetch_movielens_100k, is_cached
+from data_prep.find import preparing_command
 from utils.system.command_line import did_you_mean
 from utils.system.errors import UserError
 
@@ -36,4 +36,4 @@ def locate_source(dataset: str, data_dir: Path, download: bool, say: Callable[[s
             return paths[0] if len(paths) == 1 else cache
     if download:
         raise UserError(f"{known.title} is not freely downloadable: {known.by_hand}; then say --raw PATH")
-    raise UserError(f"no source for {dataset!r}: give --raw PATH, or run: {command(dataset, data_dir)}")
+    raise UserError(f"no source for {dataset!r}: give --raw PATH, or run: {preparing_command(dataset, data_dir)}")

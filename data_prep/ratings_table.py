@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Table:
+class RatingsTable:
     """The events of a source, in the order of its rows.
 
     Parameters
@@ -41,21 +41,22 @@ class Table:
     def __len__(self) -> int:
         return len(self.users)
 
-    def take(self, rows: np.ndarray) -> Table:
+    def take(self, rows: np.ndarray) -> RatingsTable:
         """The events at ``rows`` (ascending), with the ids that still occur."""
-        users, user_ids = _still_used(self.users[rows], self.user_ids)
-        items, item_ids = _still_used(self.items[rows], self.item_ids)
+        users, user_ids = still_used(self.users[rows], self.user_ids)
+        items, item_ids = still_used(self.items[rows], self.item_ids)
         ratings = None if self.ratings is None else self.ratings[rows]
         timestamps = None if self.timestamps is None else self.timestamps[rows]
         return replace(
             self, users=users, items=items, user_ids=user_ids, item_ids=item_ids, ratings=ratings, timestamps=timestamps
         )
 
-    def with_unused(self, **more: int) -> Table:
+    def with_unused(self, **more: int) -> RatingsTable:
         """The same events with further lines of the source counted as none: reason -> how many, zeros left out."""
         return replace(self, unused={**self.unused, **{why: number for why, number in more.items() if number}})
 
 
-def _still_used(codes: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def still_used(codes: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``codes`` (positions in ``ids``) as int32 positions in those of ``ids`` that occur; and these."""
     used = np.bincount(codes, minlength=len(ids)) > 0
     return (np.cumsum(used, dtype=np.int32) - 1)[codes].astype(np.int32, copy=False), ids[used]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data_prep.catalogue import DATASETS
-from data_prep.download import fetch
+from data_prep.fetch.download import fetch
 from data_prep.titles import titles_table
 from utils.system.errors import UserError, is_users_to_mend, one_line
 from utils.system.files import sha256_of, write_text, written_whole

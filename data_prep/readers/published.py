@@ -6,15 +6,15 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from data_prep.ratings_table import RatingsTable
 from data_prep.readers.amazon import read_five_core
 from data_prep.readers.delimited import Layout as Delimited
 from data_prep.readers.delimited import read_delimited
 from data_prep.readers.jsonlines import read_json_lines
 from data_prep.readers.netflix import read_netflix
 from data_prep.readers.sources import Member
-from data_prep.table import Table
 
-Read = Callable[[Sequence[Member]], Table]
+Read = Callable[[Sequence[Member]], RatingsTable]
 
 _FOUR = ("user", "item", "rating", "timestamp")
 _AS_NAMED = {role: role for role in _FOUR}
@@ -45,39 +45,39 @@ class Layout:
     several: bool = False
 
 
-def _movielens_csv(members: Sequence[Member]) -> Table:
+def _movielens_csv(members: Sequence[Member]) -> RatingsTable:
     columns = {"user": "userId", "item": "movieId", "rating": "rating", "timestamp": "timestamp"}
     return read_delimited(members, columns, Delimited(tuple(columns.values()), header=True))
 
 
-def _movielens_dat(members: Sequence[Member]) -> Table:
+def _movielens_dat(members: Sequence[Member]) -> RatingsTable:
     names = ("user", "-1", "item", "-2", "rating", "-3", "timestamp")  # "::" is an empty column between two colons
     return read_delimited(members, _AS_NAMED, Delimited(names, ":"))
 
 
-def _movielens_tab(members: Sequence[Member]) -> Table:
+def _movielens_tab(members: Sequence[Member]) -> RatingsTable:
     return read_delimited(members, _AS_NAMED, Delimited(_FOUR, "\t"))
 
 
-def _movielens_inter(members: Sequence[Member]) -> Table:
+def _movielens_inter(members: Sequence[Member]) -> RatingsTable:
     return read_delimited(members, _AS_NAMED, Delimited(_FOUR, "\t", header=True))
 
 
-def _amazon_json(members: Sequence[Member]) -> Table:
+def _amazon_json(members: Sequence[Member]) -> RatingsTable:
     fields = {"user": "reviewerID", "item": "asin", "rating": "overall", "timestamp": "unixReviewTime"}
     return read_json_lines(members[0], fields)
 
 
-def _amazon_csv(members: Sequence[Member]) -> Table:
+def _amazon_csv(members: Sequence[Member]) -> RatingsTable:
     return read_five_core(read_delimited(members, _AS_NAMED, Delimited(_FOUR)))
 
 
-def _msd(members: Sequence[Member]) -> Table:
+def _msd(members: Sequence[Member]) -> RatingsTable:
     columns = {"user": "user", "item": "song"}  # a play count is no rating: the published study ignores it
     return read_delimited(members, columns, Delimited(("user", "song", "count"), "\t"))
 
 
-def _pinterest(members: Sequence[Member]) -> Table:
+def _pinterest(members: Sequence[Member]) -> RatingsTable:
     width = members[0].first_line().count(b"\t") + 1
     names = ("user", "item", "rating", "timestamp", *map(str, range(4, width)))[:width]
     return read_delimited(members, {"user": "user", "item": "item"}, Delimited(tuple(names), "\t"))

@@ -1,4 +1,4 @@
-"""One's own table, in any layout that can be told from its first bytes; columns as named, or as the header says."""
+"""A table that no catalogue lists, in any layout that its first bytes show; columns as named, or as the header says."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from data_prep.options import ROLES, format_columns
+from data_prep.ratings_table import RatingsTable
 from data_prep.readers.adjacency import is_adjacency, read_adjacency
 from data_prep.readers.arrow import seconds_of, to_table
 from data_prep.readers.delimited import Layout, read_delimited
@@ -20,7 +21,6 @@ from data_prep.readers.lines import not_utf8
 from data_prep.readers.matrices import MATRIX_MARKET, is_npz, read_matrix_market, read_npz_matrix
 from data_prep.readers.sniff import Sample, sample_of, shown
 from data_prep.readers.sources import Member
-from data_prep.table import Table
 from utils.system.errors import UserError
 
 _PARQUET = b"PAR1"
@@ -63,12 +63,12 @@ class OwnFile:
     kind: str
     columns: dict[str, str] | None
     guessed: bool
-    read: Callable[[], Table]
+    read: Callable[[], RatingsTable]
     separator: str | None = None
     notes: tuple[str, ...] = ()
 
 
-def understand(member: Member, columns: Mapping[str, str] | None, separator: str | None = None) -> OwnFile:
+def detect_source(member: Member, columns: Mapping[str, str] | None, separator: str | None = None) -> OwnFile:
     """Find out what ``member`` is from its bytes, and which of its columns to read.
 
     Raises ``UserError`` when it is of no known kind, a named column is missing, or none is named and the header does
@@ -97,7 +97,7 @@ def _first_text(member: Member) -> str:
         raise UserError(not_utf8(member) or f"{member.label}: wrong format; {_KINDS} were expected") from None
 
 
-def _fixed(kind: str, member: Member, columns: Mapping[str, str] | None, read: Callable[[], Table]) -> OwnFile:
+def _fixed(kind: str, member: Member, columns: Mapping[str, str] | None, read: Callable[[], RatingsTable]) -> OwnFile:
     """A layout that has no columns to choose from."""
     if columns:
         raise UserError(f"{member.label}: a file of the kind {kind} has no columns to name; leave --columns out")
@@ -119,7 +119,7 @@ def _parquet(member: Member, columns: Mapping[str, str] | None) -> OwnFile:
 
     chosen, guessed = choose_columns(columns, load(None).names, member.label)
 
-    def read() -> Table:
+    def read() -> RatingsTable:
         table = load(list(chosen.values()))
         return to_table({role: table.column(name) for role, name in chosen.items()}, chosen, member.label)
 

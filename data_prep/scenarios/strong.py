@@ -1,8 +1,8 @@
-"""The published split: users held out whole, a fifth of their events held out of the fold-in part (steps 3 to 5).
+"""Strong generalisation, the published split: users held out whole, a fifth of their events held out (steps 3 to 5).
 
-Liang et al. 2018, section 4.1 and notebook ("strong generalisation"). The draws are those of ``numpy.random.seed``
-followed by ``numpy.random.permutation`` and ``numpy.random.choice``, bit for bit: ``RandomState`` is that very
-generator, without the global state.
+Liang et al. 2018, section 4.1 and notebook. The draws are those of ``numpy.random.seed`` followed by
+``numpy.random.permutation`` and ``numpy.random.choice``, bit for bit: ``RandomState`` is that very generator, without
+the global state.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from scipy import sparse
 from data_prep.filtering import Events
 from data_prep.interactions import Interactions
 from data_prep.options import DataOptions
-from data_prep.table import Table
 from utils.system.errors import UserError
 
 #: A user with fewer events keeps them all in the fold-in part (step 5).
@@ -37,7 +36,7 @@ class Split:
     source_rows: dict[str, np.ndarray]
 
 
-def split(table: Table, events: Events, options: DataOptions) -> Split:
+def split(events: Events, options: DataOptions) -> Split:
     """Steps 3 to 5 of the protocol; ``UserError`` when there are too few users for the held-out sizes."""
     group = assign_users(len(events.user_ids), options)
     group_of_event = group[events.users]
@@ -50,7 +49,7 @@ def split(table: Table, events: Events, options: DataOptions) -> Split:
         members[f"{name}_held_out"] = (known[held_out], group == which)
     parts, source_rows = {}, {}
     for name, (chosen, is_member) in members.items():
-        parts[name], source_rows[name] = _part(table, events, new_item, chosen, is_member)
+        parts[name], source_rows[name] = _part(events, new_item, chosen, is_member)
     return Split(events.item_ids[kept_items], parts, source_rows)
 
 
@@ -98,10 +97,10 @@ def _draw_held_out(users: np.ndarray, rows: np.ndarray, options: DataOptions) ->
 
 
 def _part(
-    table: Table, events: Events, new_item: np.ndarray, chosen: np.ndarray, is_member: np.ndarray
+    events: Events, new_item: np.ndarray, chosen: np.ndarray, is_member: np.ndarray
 ) -> tuple[Interactions, np.ndarray]:
     """The events at ``chosen`` (ascending, so by user) as rows of the users that are members; and their source rows."""
-    counts = np.bincount(events.users[chosen], minlength=len(is_member))[is_member]
+    table, counts = events.table, np.bincount(events.users[chosen], minlength=len(is_member))[is_member]
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     n_items = int(new_item.max()) + 1
     places = np.arange(len(chosen), dtype=np.int64)
