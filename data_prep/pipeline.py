@@ -19,8 +19,8 @@ from data_prep.folders import exclusive_access, remove_leftovers
 from data_prep.ids import ColumnError
 from data_prep.options import FORMAT_VERSION, PROTOCOL, DataOptions, format_columns
 from data_prep.prepared import FORMAT, PreparedData, load_prepared, note_request, write_prepared
-from data_prep.ratings_table import RatingsTable
-from data_prep.readers import RatingsSource, open_source
+from data_prep.ratings_table import RatingsSource, RatingsTable
+from data_prep.readers import open_source
 from data_prep.scenarios.strong import Split, split
 from data_prep.summary import compare_with_published, counts_of, lines_of, render, render_lines
 from data_prep.titles import titles_beside

@@ -1,9 +1,10 @@
-"""The one table every source is read into."""
+"""The one table every source is read into, and a source before it is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -60,3 +61,35 @@ def still_used(codes: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """``codes`` (positions in ``ids``) as int32 positions in those of ``ids`` that occur; and these."""
     used = np.bincount(codes, minlength=len(ids)) > 0
     return (np.cumsum(used, dtype=np.int32) - 1)[codes].astype(np.int32, copy=False), ids[used]
+
+
+@dataclass(frozen=True)
+class RatingsSource:
+    """A source whose layout is known and which has not been read yet.
+
+    Parameters
+    ----------
+    files : tuple of Path
+        The files on disk it consists of: what its checksum is of.
+    layout : str
+        A name of ``data_prep.readers.published.LAYOUTS``; or of data of one's own "csv", "tsv", "parquet",
+        "json lines", "lists", "npz", "matrix market".
+    read : callable
+        Reads it.
+    columns : dict or None
+        Role -> name, of data of one's own; None where the layout fixes them.
+    guessed : bool
+        Whether ``columns`` comes from the header alone.
+    separator : str or None
+        The one given on the command line, unless it is the one that would be found anyway.
+    notes : tuple of str
+        What was taken for what, for whoever watches.
+    """
+
+    files: tuple[Path, ...]
+    layout: str
+    read: Callable[[], RatingsTable]
+    columns: dict[str, str] | None = None
+    guessed: bool = False
+    separator: str | None = None
+    notes: tuple[str, ...] = ()

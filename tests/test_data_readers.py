@@ -215,7 +215,7 @@ def test_netflix_ids_may_be_text_in_one_file_alone(tmp_path):
 
 
 def test_netflix_blocks_may_end_anywhere(tmp_path, monkeypatch):
-    monkeypatch.setattr("data_prep.readers.netflix._BLOCK", 7)
+    monkeypatch.setattr("data_prep.readers.lines._BLOCK", 7)
     text = "".join(f"{movie}:\n" + "".join(f"{user},3,2005-01-01\n" for user in range(movie)) for movie in range(1, 20))
     path = tmp_path / "combined_data_1.txt"
     path.write_text(text)

@@ -3,55 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from data_prep.catalogue import DATASETS
 from data_prep.options import DataOptions
-from data_prep.ratings_table import RatingsTable
+from data_prep.ratings_table import RatingsSource
 from data_prep.readers.detect import detect_source
 from data_prep.readers.matrices import is_npz
 from data_prep.readers.published import LAYOUTS
+from data_prep.readers.sniff import found_separator
 from data_prep.readers.sources import Member, locate
 from utils.system.errors import UserError
 
 #: Files that only a split has: this project's own export (Liang et al.'s layout), and RecBole's.
 _SPLIT = {"validation_tr.csv", "test_tr.csv", "train.inter", "valid.inter", "test.inter"}
 
-__all__ = ["RatingsSource", "open_source"]
-
-
-@dataclass(frozen=True)
-class RatingsSource:
-    """A source whose layout is known and which has not been read yet.
-
-    Parameters
-    ----------
-    files : tuple of Path
-        The files on disk it consists of: what its checksum is of.
-    layout : str
-        A name of ``LAYOUTS``, or a kind of one's own file (``own.OwnFile``).
-    columns : dict or None
-        Role -> name for one's own layouts; None where the layout fixes them.
-    guessed : bool
-        Whether ``columns`` comes from the header alone.
-    read : callable
-        Reads it.
-    separator : str or None
-        The one given on the command line, unless it is the one that would be found anyway.
-    notes : tuple of str
-        What was taken for what, for whoever watches.
-    """
-
-    files: tuple[Path, ...]
-    layout: str
-    columns: dict[str, str] | None
-    guessed: bool
-    read: Callable[[], RatingsTable]
-    separator: str | None = None
-    notes: tuple[str, ...] = ()
+__all__ = ["open_source"]
 
 
 def open_source(raw: Path, options: DataOptions) -> RatingsSource:
@@ -74,30 +43,21 @@ def open_source(raw: Path, options: DataOptions) -> RatingsSource:
             if not layout.several:
                 chosen = [_single(chosen, raw)]
             files = tuple(dict.fromkeys(member.path for member in chosen))
-            return RatingsSource(files, name, None, False, partial(layout.read, chosen))
+            return RatingsSource(files, name, partial(layout.read, chosen))
     try:
         return _open_own(_single(members, raw), options)
     except UserError as error:
-        shown = "; or ".join(LAYOUTS[name].shown for name in known.formats)
+        expected = "; or ".join(LAYOUTS[name].description for name in known.formats)
         raise UserError(
-            f"{members[0].label}: wrong format for {options.dataset}, expected {shown} ({error})"
+            f"{members[0].label}: wrong format for {options.dataset}, expected {expected} ({error})"
         ) from error
 
 
 def _open_own(member: Member, options: DataOptions) -> RatingsSource:
-    own = detect_source(member, options.columns, options.separator)
-    separator = options.separator
-    if separator is not None and own.columns and separator == _found_separator(member, options):
-        separator = None  # the same preparation as without it
-    return RatingsSource((member.path,), own.kind, own.columns, own.guessed, own.read, separator, own.notes)
-
-
-def _found_separator(member: Member, options: DataOptions) -> str | None:
-    """The separator that would be found in ``member`` if none were given."""
-    try:
-        return detect_source(member, options.columns).separator
-    except UserError:
-        return None
+    source = detect_source(member, options.columns, options.separator)
+    if source.layout in ("csv", "tsv") and options.separator == found_separator(member):
+        return source  # the same preparation as without --separator
+    return replace(source, separator=options.separator)
 
 
 def _most_likely(members: list[Member]) -> list[Member]:

@@ -50,6 +50,5 @@ def read_adjacency(member: Member, comments: int) -> RatingsTable:
                 unused["blank"] += 1
                 continue
             unused["user_without_items"] += not clicked
-    columns = {name: pa.chunked_array([pa.array(np.frombuffer(values, np.int64) if len(values) else [], pa.int64())])
-               for name, values in (("user", users), ("item", items))}  # fmt: skip
+    columns = {"user": pa.chunked_array([np.array(users)]), "item": pa.chunked_array([np.array(items)])}
     return to_table(columns, {"user": "user", "item": "items"}, member.label).with_unused(**unused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import pyarrow.csv
 
 from data_prep.ratings_table import RatingsTable
 from data_prep.readers.arrow import to_table
-from data_prep.readers.lines import CollapsedSpaces, LineCounter, Quotes, blank_lines, not_utf8, quotes_of
+from data_prep.readers.lines import LineCounter, Quotes, RewrittenLines, blank_lines, not_utf8, quotes_of
 from data_prep.readers.sources import Member
 from utils.system.errors import UserError
 
@@ -20,7 +21,7 @@ _TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
 @dataclass(frozen=True)
-class Layout:
+class DelimitedLayout:
     """How a delimited file is written.
 
     Parameters
@@ -47,7 +48,7 @@ class Layout:
     stripped: bool = False
 
 
-def read_delimited(members: Sequence[Member], columns: Mapping[str, str], layout: Layout) -> RatingsTable:
+def read_delimited(members: Sequence[Member], columns: Mapping[str, str], layout: DelimitedLayout) -> RatingsTable:
     """Read one table from ``members``, files of the same ``layout``, one after the other.
 
     ``columns`` maps roles ("user", "item", "rating", "timestamp") to names of ``layout``.
@@ -76,14 +77,16 @@ def read_delimited(members: Sequence[Member], columns: Mapping[str, str], layout
     return to_table(chosen, columns, where, layout.stripped).with_unused(**unused)
 
 
-def _read_text(member: Member, columns: Mapping[str, str], layout: Layout) -> tuple[pa.Table, dict[str, int]]:
+def _read_text(member: Member, columns: Mapping[str, str], layout: DelimitedLayout) -> tuple[pa.Table, dict[str, int]]:
     try:
         return _read(member, columns, layout, numbers=False)
     except pa.ArrowInvalid as error:
         raise UserError(not_utf8(member) or f"{member.label}: wrong format ({error})") from error
 
 
-def _read(member: Member, columns: Mapping[str, str], layout: Layout, numbers: bool) -> tuple[pa.Table, dict[str, int]]:
+def _read(
+    member: Member, columns: Mapping[str, str], layout: DelimitedLayout, numbers: bool
+) -> tuple[pa.Table, dict[str, int]]:
     """The columns, and the lines of the file that are no rows, by reason."""
     quotes = quotes_of(member, layout.delimiter, layout.comments, len(layout.names)) if layout.quoted else Quotes()
     types = {columns["user"]: _TEXT, columns["item"]: _TEXT}
@@ -93,7 +96,7 @@ def _read(member: Member, columns: Mapping[str, str], layout: Layout, numbers: b
     with member.opened() as stream:
         counted = LineCounter(stream)
         table = pyarrow.csv.read_csv(
-            pa.PythonFile(CollapsedSpaces(counted) if layout.delimiter == " " else counted, mode="r"),
+            pa.PythonFile(RewrittenLines(counted, _single_spaces) if layout.delimiter == " " else counted, mode="r"),
             read_options=pyarrow.csv.ReadOptions(
                 block_size=_BLOCK, column_names=list(layout.names), skip_rows=layout.comments + layout.header
             ),
@@ -109,7 +112,12 @@ def _read(member: Member, columns: Mapping[str, str], layout: Layout, numbers: b
     return table, _unused(member, counted.lines, len(table), layout, quotes)
 
 
-def _unused(member: Member, lines: int, rows: int, layout: Layout, quotes: Quotes) -> dict[str, int]:
+def _single_spaces(lines: bytes) -> bytes:
+    """Any run of spaces and tabs as one space, and none at either end of a line."""
+    return re.sub(rb"^ | (?=\r?$)", b"", re.sub(rb"[ \t]+", b" ", lines), flags=re.MULTILINE)
+
+
+def _unused(member: Member, lines: int, rows: int, layout: DelimitedLayout, quotes: Quotes) -> dict[str, int]:
     """Why ``lines`` of the file made fewer ``rows``; ``UserError`` when that is not known of every one."""
     unused = {"header": int(layout.header), "comment": layout.comments, "inside_quotes": quotes.line_ends}
     blank = 0

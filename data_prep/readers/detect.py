@@ -6,20 +6,19 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet
 
 from data_prep.options import ROLES, format_columns
-from data_prep.ratings_table import RatingsTable
+from data_prep.ratings_table import RatingsSource, RatingsTable
 from data_prep.readers.adjacency import is_adjacency, read_adjacency
 from data_prep.readers.arrow import seconds_of, to_table
-from data_prep.readers.delimited import Layout, read_delimited
+from data_prep.readers.delimited import DelimitedLayout, read_delimited
 from data_prep.readers.jsonlines import first_fields, read_json_lines
 from data_prep.readers.lines import not_utf8
 from data_prep.readers.matrices import MATRIX_MARKET, is_npz, read_matrix_market, read_npz_matrix
-from data_prep.readers.sniff import Sample, sample_of, shown
+from data_prep.readers.sniff import Sample, format_separator, sample_of
 from data_prep.readers.sources import Member
 from utils.system.errors import UserError
 
@@ -40,55 +39,27 @@ _ALIASES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class OwnFile:
-    """A file whose layout is understood.
-
-    Parameters
-    ----------
-    kind : str
-        "csv", "parquet", "json lines", "lists", "npz" or "matrix market".
-    columns : dict or None
-        Role -> name; None where the layout fixes them.
-    guessed : bool
-        Whether ``columns`` comes from the header alone.
-    read : callable
-        Reads it.
-    separator : str or None
-        Of delimited text the one found; None where it was given or there is none.
-    notes : tuple of str
-        What was taken for what, for whoever watches.
-    """
-
-    kind: str
-    columns: dict[str, str] | None
-    guessed: bool
-    read: Callable[[], RatingsTable]
-    separator: str | None = None
-    notes: tuple[str, ...] = ()
-
-
-def detect_source(member: Member, columns: Mapping[str, str] | None, separator: str | None = None) -> OwnFile:
+def detect_source(member: Member, columns: Mapping[str, str] | None, separator: str | None = None) -> RatingsSource:
     """Find out what ``member`` is from its bytes, and which of its columns to read.
 
     Raises ``UserError`` when it is of no known kind, a named column is missing, or none is named and the header does
     not say which is which.
     """
-    if member.starts_with(_PARQUET):
+    line = member.first_line()
+    if line.startswith(_PARQUET):
         return _parquet(member, columns)
     if member.inside is None and is_npz(member.path):
         return _fixed("npz", member, columns, lambda: read_npz_matrix(member))
-    if member.starts_with(MATRIX_MARKET):
+    if line.startswith(MATRIX_MARKET):
         return _fixed("matrix market", member, columns, lambda: read_matrix_market(member))
-    text = _first_text(member)
+    text = _as_text(line, member)
     if text.lstrip().startswith(("{", "[")):
         return _json_lines(member, text, columns)
     return _delimited(member, columns, separator)
 
 
-def _first_text(member: Member) -> str:
+def _as_text(line: bytes, member: Member) -> str:
     """The first line; ``UserError`` when it is none of UTF-8 text."""
-    line = member.first_line()
     if b"\0" in line:
         raise UserError(f"{member.label}: wrong format; {_KINDS} were expected, text in UTF-8, maybe .gz")
     try:
@@ -97,14 +68,16 @@ def _first_text(member: Member) -> str:
         raise UserError(not_utf8(member) or f"{member.label}: wrong format; {_KINDS} were expected") from None
 
 
-def _fixed(kind: str, member: Member, columns: Mapping[str, str] | None, read: Callable[[], RatingsTable]) -> OwnFile:
+def _fixed(
+    kind: str, member: Member, columns: Mapping[str, str] | None, read: Callable[[], RatingsTable]
+) -> RatingsSource:
     """A layout that has no columns to choose from."""
     if columns:
         raise UserError(f"{member.label}: a file of the kind {kind} has no columns to name; leave --columns out")
-    return OwnFile(kind, None, False, read, notes=(f"read as {kind}: {_MEANING[kind]}",))
+    return RatingsSource((member.path,), kind, read, notes=(f"read as {kind}: {_MEANING[kind]}",))
 
 
-def _parquet(member: Member, columns: Mapping[str, str] | None) -> OwnFile:
+def _parquet(member: Member, columns: Mapping[str, str] | None) -> RatingsSource:
     def load(wanted: Sequence[str] | None) -> pa.Table | pa.Schema:
         try:
             with member.opened() as stream:
@@ -123,10 +96,10 @@ def _parquet(member: Member, columns: Mapping[str, str] | None) -> OwnFile:
         table = load(list(chosen.values()))
         return to_table({role: table.column(name) for role, name in chosen.items()}, chosen, member.label)
 
-    return OwnFile("parquet", chosen, guessed, read)
+    return RatingsSource((member.path,), "parquet", read, chosen, guessed)
 
 
-def _json_lines(member: Member, first: str, columns: Mapping[str, str] | None) -> OwnFile:
+def _json_lines(member: Member, first: str, columns: Mapping[str, str] | None) -> RatingsSource:
     try:
         record = json.loads(first)
     except (ValueError, RecursionError) as error:
@@ -134,15 +107,15 @@ def _json_lines(member: Member, first: str, columns: Mapping[str, str] | None) -
     if not isinstance(record, dict):
         raise UserError(f"{member.label}: wrong format; JSON lines were expected, one object a line")
     chosen, guessed = choose_columns(columns, first_fields(member), member.label)
-    return OwnFile("json lines", chosen, guessed, lambda: read_json_lines(member, chosen))
+    return RatingsSource((member.path,), "json lines", lambda: read_json_lines(member, chosen), chosen, guessed)
 
 
-def _delimited(member: Member, columns: Mapping[str, str] | None, separator: str | None) -> OwnFile:
+def _delimited(member: Member, columns: Mapping[str, str] | None, separator: str | None) -> RatingsSource:
     sample = sample_of(member, separator)
     if not columns and is_adjacency(sample):
         return _fixed("lists", member, columns, lambda: read_adjacency(member, sample.comments))
     _refuse_libsvm(sample)
-    notes = [] if separator else [f"separator found: {shown(sample.separator)} (--separator says otherwise)"]
+    notes = [] if separator else [f"separator found: {format_separator(sample.separator)} (--separator says otherwise)"]
     names, header = sample.first, True
     if columns and (places := _positions(columns, sample)):
         header = sample.first_line_names_numbers() or {"user", "item"} <= set(_guess(sample.first))
@@ -158,15 +131,16 @@ def _delimited(member: Member, columns: Mapping[str, str] | None, separator: str
     if guessed and (unread := _unreadable_time(sample, names, chosen)) is not None:
         notes.append(f"column {chosen.pop('timestamp')!r} is left out: {unread!r} in it is no time that can be read")
     layout = _layout(sample, names, header)
-    found = None if separator else sample.separator
     kind = "tsv" if sample.separator == "\t" else "csv"
-    return OwnFile(kind, chosen, guessed, lambda: read_delimited([member], chosen, layout), found, tuple(notes))
+    return RatingsSource(
+        (member.path,), kind, lambda: read_delimited([member], chosen, layout), chosen, guessed, notes=tuple(notes)
+    )
 
 
-def _layout(sample: Sample, names: Sequence[str], header: bool) -> Layout:
+def _layout(sample: Sample, names: Sequence[str], header: bool) -> DelimitedLayout:
     if sample.separator == "::":  # an empty column between two colons
-        return Layout(_between_colons(names), ":", sample.comments, header, stripped=True)
-    return Layout(tuple(names), sample.separator, sample.comments, header, sample.quoted, stripped=True)
+        return DelimitedLayout(_between_colons(names), ":", sample.comments, header, stripped=True)
+    return DelimitedLayout(tuple(names), sample.separator, sample.comments, header, sample.quoted, stripped=True)
 
 
 def _between_colons(names: Sequence[str]) -> tuple[str, ...]:

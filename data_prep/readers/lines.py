@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import BinaryIO
 
 from data_prep.readers.sources import Member
 from utils.system.errors import UserError
 
-_BLOCK = 1 << 20
+_BLOCK = 8 << 20  # bytes taken from a file at a time
 
 
 class LineCounter(io.RawIOBase):
@@ -38,29 +39,28 @@ class LineCounter(io.RawIOBase):
         return self._ends + (self._last != b"\n")
 
 
-class CollapsedSpaces(io.RawIOBase):
-    """A stream of text in which any run of spaces and tabs is one space, and none stands at the end of a line."""
+class RewrittenLines(io.RawIOBase):
+    """A stream of text after ``rewrite``, a function of whole lines, many at a time."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._rest = b""
+    def __init__(self, stream: BinaryIO, rewrite: Callable[[bytes], bytes]) -> None:
+        self._stream, self._rewrite = stream, rewrite
+        self._ready = self._rest = b""
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        while block := self._stream.read(size):
-            whole, newline, rest = (self._rest + block).rpartition(b"\n")
-            self._rest = rest
-            if newline:
-                return _collapse_spaces(whole + newline)
-        last, self._rest = self._rest, b""
-        return _collapse_spaces(last)
-
-
-def _collapse_spaces(text: bytes) -> bytes:
-    text = re.sub(rb"[ \t]+", b" ", text)
-    return re.sub(rb"^ | (?=\r?$)", b"", text, flags=re.MULTILINE)
+        while size < 0 or len(self._ready) < size:
+            block = self._stream.read(_BLOCK)
+            text = self._rest + block
+            end = text.rfind(b"\n") + 1 if block else len(text)  # the last line may lack its end
+            self._rest = text[end:]
+            self._ready += self._rewrite(text[:end])
+            if not block:
+                break
+        taken = self._ready if size < 0 else self._ready[:size]
+        self._ready = self._ready[len(taken) :]
+        return taken
 
 
 @dataclass(frozen=True)
@@ -116,59 +116,37 @@ def quotes_of(member: Member, delimiter: str, skipped: int, width: int) -> Quote
     """
     if not _any_quote(member):
         return Quotes()
+    line_ends = blank = 0
+    of_row: list[str] = []  # the lines of the row that is read
+
+    def recorded(lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            of_row.append(line)
+            yield line
+
+    def refused(why: str) -> UserError:
+        first = skipped + reader.line_num - len(of_row) + 1
+        remedy = 'write a quote inside a value twice ("") and the value in quotes, or remove it'
+        return UserError(f"{member.label}, line {first}: {why}; {remedy}")
+
     with member.opened() as stream:
-        lines = _RecordedLines(_text_lines(stream))
-        for _ in range(skipped):
-            next(lines, None)
-        lines.taken.clear()
-        return _strictly(csv.reader(lines, delimiter=delimiter, strict=True), lines, member, delimiter, skipped, width)
-
-
-def _strictly(reader, lines: _RecordedLines, member: Member, delimiter: str, skipped: int, width: int) -> Quotes:
-    ends = blank = 0
-    while True:
-        first = skipped + reader.line_num + 1
+        reader = csv.reader(recorded(islice(_text_lines(stream), skipped, None)), delimiter=delimiter, strict=True)
         try:
-            next(reader)
-        except StopIteration:
-            return Quotes(ends, blank)
+            for _ in reader:
+                if len(of_row) > 1:
+                    if all(line.count(delimiter) == width - 1 for line in of_row):
+                        raise refused(f"a quote there makes one row of {len(of_row)} lines, each of which would be one")
+                    line_ends += len(of_row) - 1
+                    blank += sum(not line.strip("\r\n") for line in of_row)
+                of_row.clear()
         except csv.Error as error:
-            raise UserError(
-                f"{member.label}, line {first}: a quote is not closed there, or text follows its end ({error}); "
-                'write a quote inside a value twice ("") and the value in quotes, or remove it'
-            ) from None
-        if len(lines.taken) > 1:
-            if all(line.count(delimiter) == width - 1 for line in lines.taken):
-                raise UserError(
-                    f"{member.label}, line {first}: a quote there makes one row of {len(lines.taken)} lines, each of "
-                    'which would be one; write a quote inside a value twice ("") and the value in quotes, or remove it'
-                )
-            ends += len(lines.taken) - 1
-            blank += sum(not line.strip("\r\n") for line in lines.taken)
-        lines.taken.clear()
-
-
-class _RecordedLines:
-    """Lines that are kept in ``taken`` when they have been asked for."""
-
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._lines = lines
-        self.taken: list[str] = []
-
-    def __iter__(self) -> _RecordedLines:
-        return self
-
-    def __next__(self) -> str:
-        self.taken.append(next(self._lines))
-        return self.taken[-1]
+            raise refused(f"a quote is not closed there, or text follows its end ({error})") from None
+    return Quotes(line_ends, blank)
 
 
 def _any_quote(member: Member) -> bool:
     with member.opened() as stream:
-        while block := stream.read(_BLOCK):
-            if b'"' in block:
-                return True
-    return False
+        return any(b'"' in block for block in iter(partial(stream.read, _BLOCK), b""))
 
 
 def _text_lines(stream: BinaryIO) -> Iterator[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import re
 from collections.abc import Sequence
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -12,39 +11,17 @@ import pyarrow.csv
 
 from data_prep.ratings_table import RatingsTable
 from data_prep.readers.arrow import to_table
-from data_prep.readers.lines import LineCounter
+from data_prep.readers.lines import LineCounter, RewrittenLines
 from data_prep.readers.sources import Member
 from utils.system.errors import UserError
 
-_BLOCK = 8 << 20  # bytes taken from the file at a time
-_CSV_BLOCK = 8 << 20  # bytes the csv reader works on at a time
+_BLOCK = 8 << 20  # bytes the csv reader works on at a time
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
-class _AsCsv(io.RawIOBase):
-    """The same text with every ``movie:`` line turned into ``movie,,:``, so that a csv reader takes it."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._ready = b""
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        while len(self._ready) < size or size < 0:
-            block = self._stream.read(_BLOCK)
-            text = (self._rest + block).replace(b"\r\n", b"\n")
-            if not block:
-                text += b"\n" if text and not text.endswith(b"\n") else b""
-            whole, newline, self._rest = text.rpartition(b"\n")
-            self._ready += (whole + newline).replace(b":\n", b",,:\n")
-            if not block:
-                break
-        taken = self._ready if size < 0 else self._ready[:size]
-        self._ready = self._ready[len(taken) :]
-        return taken
+def _heads_as_rows(lines: bytes) -> bytes:
+    """Every ``movie:`` line as ``movie,,:``, so that a csv reader takes it."""
+    return re.sub(rb":(?=\r?$)", b",,:", lines, flags=re.MULTILINE)
 
 
 def read_netflix(members: Sequence[Member]) -> RatingsTable:
@@ -94,8 +71,8 @@ def _as_written(member: Member, ids: pa.DataType) -> tuple[pa.Table, int]:
     with member.opened() as stream:
         counted = LineCounter(stream)
         table = pyarrow.csv.read_csv(
-            pa.PythonFile(_AsCsv(counted), mode="r"),
-            read_options=pyarrow.csv.ReadOptions(column_names=["user", "rating", "date"], block_size=_CSV_BLOCK),
+            pa.PythonFile(RewrittenLines(counted, _heads_as_rows), mode="r"),
+            read_options=pyarrow.csv.ReadOptions(column_names=["user", "rating", "date"], block_size=_BLOCK),
             parse_options=pyarrow.csv.ParseOptions(quote_char=False),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types={"user": ids, "rating": pa.int8(), "date": _TEXT},

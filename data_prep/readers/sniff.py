@@ -60,7 +60,8 @@ class Sample:
 
     def first_line_names_numbers(self) -> bool:
         """Whether columns of numbers have a word in the first line, each of them: then that line is a header."""
-        numeric = [place for place in range(len(self.first)) if self.values(place) and _numbers(self.values(place))]
+        below = [self.values(place) for place in range(len(self.first))]
+        numeric = [place for place, values in enumerate(below) if values and all(map(_NUMBER.fullmatch, values))]
         return bool(numeric) and not any(_NUMBER.fullmatch(self.first[place]) for place in numeric)
 
 
@@ -78,9 +79,21 @@ def sample_of(member: Member, separator: str | None) -> Sample:
         raise UserError(f"{member.label} has comments only; a ratings table was expected")
     found = (separator, _split(table, separator)) if separator else _best(table, likely)
     if found is None or len(found[1][0]) < 2:
-        said = f"--separator {shown(separator)} does not part it" if separator else "is no header of a csv or tsv table"
+        said = (
+            f"--separator {format_separator(separator)} does not part it"
+            if separator
+            else "is no header of a csv or tsv table"
+        )
         raise UserError(f"{member.label}: wrong format; its first line {table[0][:60]!r} {said}")
     return Sample(member.label, comments, found[1], found[0], is_quoted(table[0], found[0]))
+
+
+def found_separator(member: Member) -> str | None:
+    """The separator found in the first lines of ``member``; None where none parts them."""
+    try:
+        return sample_of(member, None).separator
+    except UserError:
+        return None
 
 
 def _best(table: Sequence[str], likely: Sequence[str]) -> tuple[str, tuple[tuple[str, ...], ...]] | None:
@@ -121,7 +134,7 @@ def parse_separator(text: str) -> str:
     raise ValueError(f"{', '.join(SEPARATORS)}, or a character that is no letter, digit, quote or sign")
 
 
-def shown(separator: str) -> str:
+def format_separator(separator: str) -> str:
     """A separator as the command line takes it."""
     return next((name for name, each in SEPARATORS.items() if each == separator), separator)
 
@@ -177,7 +190,3 @@ def _evenness(rows: Sequence[Sequence[str]]) -> tuple[float, int]:
     """The share of lines with as many fields as the first, and that number."""
     widths = Counter(len(row) for row in rows)
     return widths[len(rows[0])] / len(rows), len(rows[0])
-
-
-def _numbers(values: Sequence[str]) -> bool:
-    return all(_NUMBER.fullmatch(value) for value in values)

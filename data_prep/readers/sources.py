@@ -79,7 +79,9 @@ class Member:
             if archive.getinfo(self.inside).file_size > largest:
                 raise _TooLargeError
             stream = stack.enter_context(archive.open(self.inside))
-        if _starts_with(stream, _GZIP):
+        start = stream.read(len(_GZIP))
+        stream.seek(0)
+        if start == _GZIP:
             stream = stack.enter_context(_Unpacked(stream, largest))
         return stream
 
@@ -97,11 +99,6 @@ class Member:
         if not line.strip():
             raise UserError(f"{self.label} is empty, or begins with an empty line; a ratings table was expected")
         return line.rstrip(b"\r\n")
-
-    def starts_with(self, magic: bytes) -> bool:
-        """Whether the unpacked bytes begin with ``magic``."""
-        with self.opened() as stream:
-            return stream.read(len(magic)) == magic
 
 
 class _TooLargeError(Exception):
@@ -137,12 +134,6 @@ def _is_of_the_file_system(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
-def _starts_with(stream: BinaryIO, magic: bytes) -> bool:
-    start = stream.read(len(magic))
-    stream.seek(0)
-    return start == magic
-
-
 def locate(raw: Path, patterns: Sequence[str]) -> list[Member]:
     """The files of a source.
 
@@ -168,9 +159,7 @@ def locate(raw: Path, patterns: Sequence[str]) -> list[Member]:
     elif not raw.is_file():  # a pipe, which would be waited for without end, and can be read once only
         raise UserError(f"--raw {raw} is no file on disk but a pipe or a device; write it to a file and name that")
     elif zipfile.is_zipfile(raw):
-        found = [
-            Member(raw, info.filename) for info in _infos(raw) if info.filename and not info.filename.endswith("/")
-        ]
+        found = [Member(raw, name) for name in _names_in(raw)]
     else:
         return [Member(raw)]
     chosen = [
@@ -192,7 +181,7 @@ def _named_inside(raw: Path) -> Member | None:
     for archive in raw.parents:
         if archive.is_file() and zipfile.is_zipfile(archive):
             inside = raw.relative_to(archive).as_posix()
-            names = [info.filename for info in _infos(archive) if not info.filename.endswith("/")]
+            names = _names_in(archive)
             chosen = [name for name in names if name == inside] or [name for name in names if Path(name).name == inside]
             if len(chosen) != 1:
                 held = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
@@ -203,27 +192,25 @@ def _named_inside(raw: Path) -> Member | None:
 
 def _without_copies(members: Sequence[Member]) -> list[Member]:
     """Of a file and its gzipped copy, the file."""
-    there = {(member.path, member.inside) for member in members}
-
-    def is_copy(member: Member) -> bool:
-        if member.inside:
-            return (member.path, member.inside.removesuffix(".gz")) in there - {(member.path, member.inside)}
-        return member.path.suffix == ".gz" and (member.path.with_suffix(""), None) in there
-
-    return [member for member in members if not is_copy(member)]
+    names = [member.inside or str(member.path) for member in members]
+    return [
+        member
+        for member, name in zip(members, names, strict=True)
+        if not (name.endswith(".gz") and name.removesuffix(".gz") in names)
+    ]
 
 
-def _infos(raw: Path) -> list[zipfile.ZipInfo]:
+def _names_in(raw: Path) -> list[str]:
+    """The files of the zip ``raw``."""
     try:
         with zipfile.ZipFile(raw) as archive:
-            return archive.infolist()
+            return [name for name in archive.namelist() if name and not name.endswith("/")]
     except (*DAMAGED, *_NO_ARCHIVE) as error:
         if _is_of_the_file_system(error):
             raise
         raise UserError(f"{raw} is a damaged zip ({error}); fetch it again") from error
 
 
-def _natural(name: str) -> list[tuple[int, int | str]]:
+def _natural(name: str) -> str:
     """``combined_data_10`` after ``combined_data_9``."""
-    parts = re.split(r"([0-9]{1,18})", name)  # text and numbers in turn
-    return [(0, int(part)) if place % 2 else (1, part) for place, part in enumerate(parts)]
+    return re.sub(r"[0-9]+", lambda number: number[0].zfill(20), name)
