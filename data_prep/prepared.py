@@ -84,7 +84,7 @@ class PreparedData:
         source has no times. Of several events of a user and an item the first that the rating filter keeps is the one
         that counts, with its time and its row.
         """
-        return self._of(part).order if self.manifest.get("order") == "timestamp" else None
+        return self._part(part).order if self.manifest.get("order") == "timestamp" else None
 
     def source_rows(self, part: str) -> np.ndarray | None:
         """The row of each event of ``part`` (a name of ``PARTS``): int64 (nnz,), beside its ``indices``.
@@ -95,8 +95,8 @@ class PreparedData:
         Raises ``UserError`` when the file of the rows is damaged.
         """
         if self.manifest.get("order") == "source row":
-            return self._of(part).order
-        nnz = self._of(part).nnz
+            return self._part(part).order
+        nnz = self._part(part).nnz
         if SOURCE_ROWS not in self.manifest["files"]:
             return None
         rows = self._source_rows.get(part)
@@ -123,7 +123,7 @@ class PreparedData:
         ids = [str(self.item_ids[item]) for item in items if item >= 0]
         return [self._titles.get(each, each) for each in ids]
 
-    def _of(self, part: str) -> Interactions:
+    def _part(self, part: str) -> Interactions:
         if part not in PARTS:
             raise ValueError(f"{part!r} is none of {', '.join(PARTS)}")
         return getattr(self, part)

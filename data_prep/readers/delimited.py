@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.csv
@@ -28,7 +28,7 @@ class DelimitedLayout:
     ----------
     names : tuple of str
         The names of all columns, in the order of the file.
-    delimiter : str, one character
+    delimiter : str, one character or "::"
         A space is any number of them, and of tabs.
     comments : int
         Lines to be skipped at the beginning of each file.
@@ -47,6 +47,13 @@ class DelimitedLayout:
     quoted: bool = False
     stripped: bool = False
 
+    def with_one_delimiter(self) -> DelimitedLayout:
+        """The same where the delimiter is one character: ``::`` is an empty column between two colons."""
+        if self.delimiter != "::":
+            return self
+        between = [(name, f"\0{place}") for place, name in enumerate(self.names)]
+        return replace(self, names=tuple(name for pair in between for name in pair)[:-1], delimiter=":")
+
 
 def read_delimited(members: Sequence[Member], columns: Mapping[str, str], layout: DelimitedLayout) -> RatingsTable:
     """Read one table from ``members``, files of the same ``layout``, one after the other.
@@ -59,6 +66,7 @@ def read_delimited(members: Sequence[Member], columns: Mapping[str, str], layout
         For a row with another number of columns, a rating that is no number, bytes that are not UTF-8, a quote that
         nothing closes, and whenever a line of a file is neither read as a row nor known to be none.
     """
+    layout = layout.with_one_delimiter()
     where = members[0].label if len(members) == 1 else f"{members[0].path.parent}"
     parts, unused = [], {"header": 0, "comment": 0, "blank": 0, "inside_quotes": 0}
     for member in members:

@@ -130,22 +130,11 @@ def _delimited(member: Member, columns: Mapping[str, str] | None, separator: str
         raise UserError(f"{member.label} has two columns named {repeated[0]!r}; rename one")
     if guessed and (unread := _unreadable_time(sample, names, chosen)) is not None:
         notes.append(f"column {chosen.pop('timestamp')!r} is left out: {unread!r} in it is no time that can be read")
-    layout = _layout(sample, names, header)
+    layout = DelimitedLayout(tuple(names), sample.separator, sample.comments, header, sample.quoted, stripped=True)
     kind = "tsv" if sample.separator == "\t" else "csv"
     return RatingsSource(
         (member.path,), kind, lambda: read_delimited([member], chosen, layout), chosen, guessed, notes=tuple(notes)
     )
-
-
-def _layout(sample: Sample, names: Sequence[str], header: bool) -> DelimitedLayout:
-    if sample.separator == "::":  # an empty column between two colons
-        return DelimitedLayout(_between_colons(names), ":", sample.comments, header, stripped=True)
-    return DelimitedLayout(tuple(names), sample.separator, sample.comments, header, sample.quoted, stripped=True)
-
-
-def _between_colons(names: Sequence[str]) -> tuple[str, ...]:
-    pairs = [(name, f"\0{place}") for place, name in enumerate(names)]
-    return tuple(name for pair in pairs for name in pair)[:-1]
 
 
 def _positions(columns: Mapping[str, str], sample: Sample) -> dict[str, int] | None:

@@ -81,8 +81,7 @@ LAYOUTS: dict[str, PublishedLayout] = {
         ("ratings.dat",),
         _line(r"[^:]+::[^:]+::[^:]+::[^:]+"),
         "user::item::rating::timestamp",
-        # "::" is an empty column between two colons
-        _delimited(("user", "-1", "item", "-2", "rating", "-3", "timestamp"), ":"),
+        _delimited(ROLES, "::"),
     ),
     "movielens-tab": PublishedLayout(
         ("u.data",),
