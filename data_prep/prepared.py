@@ -82,7 +82,7 @@ class PreparedData:
 
         In the source's unit (dates in seconds since 1970, in microseconds where one has a fraction); None where the
         source has no times. Of several events of a user and an item the first that the rating filter keeps is the one
-        that counts, with its time and its row.
+        that counts, with its time and its row. Raises ``ValueError`` for the name of no part.
         """
         return self._part(part).order if self.manifest.get("order") == "timestamp" else None
 
