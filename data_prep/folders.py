@@ -12,7 +12,7 @@ from pathlib import Path
 from utils.system.files import TEMPORARY, sync
 from utils.system.locks import held, process_holding
 
-_GRAVE, _LOCK = ".old", ".lock"
+_REPLACED, _LOCK = ".old", ".lock"
 
 
 @contextlib.contextmanager
@@ -28,11 +28,11 @@ def exclusive_access(parent: Path, say: Callable[[str], None]) -> Iterator[None]
 
     with held(parent / _LOCK, wait) as is_alone:
         if is_alone:
-            for grave in parent.glob(f".*{_GRAVE}"):
-                for buried in grave.iterdir():
-                    if not (parent / buried.name).exists():
-                        buried.rename(parent / buried.name)
-                shutil.rmtree(grave, ignore_errors=True)
+            for aside in parent.glob(f".*{_REPLACED}"):
+                for replaced in aside.iterdir():
+                    if not (parent / replaced.name).exists():
+                        replaced.rename(parent / replaced.name)
+                shutil.rmtree(aside, ignore_errors=True)
             for leftover in parent.glob(f".*{TEMPORARY}"):
                 shutil.rmtree(leftover, ignore_errors=True)
         yield
@@ -78,7 +78,7 @@ def folder_written_whole(folder: Path, replace: bool = False) -> Iterator[Path]:
 
 def _delete_at_once(folder: Path) -> None:
     """Rename ``folder`` out of the way first, so that nobody reads half of it."""
-    grave = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=_GRAVE, dir=folder.parent))
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=_REPLACED, dir=folder.parent))
     with contextlib.suppress(FileNotFoundError):
-        folder.rename(grave / folder.name)
-    shutil.rmtree(grave, ignore_errors=True)
+        folder.rename(aside / folder.name)
+    shutil.rmtree(aside, ignore_errors=True)

@@ -76,9 +76,9 @@ def test_what_a_killed_preparation_leaves_is_swept_and_nothing_finished_is_lost(
 
 def test_a_folder_out_of_the_way_comes_back_unless_its_successor_is_there(tmp_path):
     for name, there in (("strong-1", False), ("strong-2", True)):
-        grave = tmp_path / f".{name}.abc.old" / name
-        grave.mkdir(parents=True)
-        (grave / "old").touch()
+        aside = tmp_path / f".{name}.abc.old" / name
+        aside.mkdir(parents=True)
+        (aside / "old").touch()
         if there:
             (tmp_path / name).mkdir()
             (tmp_path / name / "new").touch()
