@@ -44,7 +44,7 @@ def whole(path: Path, folder: Path) -> None:
     """Prepare ``path`` as the data set whose publisher's layout it has, from the first byte to the loaded result."""
     # The published held-out sizes, as fractions; another seed, so that the published counts are not expected.
     name, held_out = ("movielens", 0.073) if path.suffix == ".csv" else ("amazon", 0.1)
-    options = DataOptions(name, test_users_size=held_out, seed=1)
+    options = DataOptions(name, test_users_size=held_out, split_seed=1)
     prepare(options, raw=path, data_dir=folder, say=lambda line: None)
 
 

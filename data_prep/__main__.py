@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from data_prep.catalogue import DATASETS
 from data_prep.export import export_csv
-from data_prep.options import PUBLISHED, DataOptions, parse_columns, parse_min_rating, parse_size
+from data_prep.options import DataOptions, parse_columns, parse_min_rating, parse_size
 from data_prep.pipeline import prepare
 from data_prep.readers.sniff import SEPARATORS, parse_separator
 from utils.system.command_line import integer, option, parsed, parser_for, real
@@ -73,12 +73,12 @@ class Command:
         """What decides the preparation; ``UserError`` when no data set is named."""
         if self.dataset is None:
             raise UserError(f"--dataset NAME is missing: {', '.join(DATASETS)}, or a name for data of your own")
-        names = ("min_rating", "min_user_click", "min_item_click", "test_users_size")
-        given = {name: PUBLISHED if getattr(self, name) is None else getattr(self, name) for name in names}
         columns = parse_columns(self.columns) if self.columns is not None else None
         return DataOptions(
-            self.dataset, **given, test_size=self.test_size, seed=self.seed, columns=columns, separator=self.separator
-        )
+            self.dataset, min_rating=self.min_rating, min_user_click=self.min_user_click,
+            min_item_click=self.min_item_click, test_users_size=self.test_users_size, test_size=self.test_size,
+            split_seed=self.seed, columns=columns, separator=self.separator,
+        )  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

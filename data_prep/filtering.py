@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from data_prep.options import DataOptions, format_value
+from data_prep.options import KEEP_ALL, DataOptions, format_value
 from data_prep.ratings_table import RatingsTable, still_used
 from utils.system.errors import UserError
 
@@ -104,7 +104,7 @@ def counting_argsort(codes: np.ndarray, n_codes: int) -> np.ndarray:
 
 
 def _above_min_rating(table: RatingsTable, options: DataOptions) -> np.ndarray:
-    if options.min_rating is None:
+    if options.min_rating == KEEP_ALL:
         return np.arange(len(table), dtype=np.int32)
     if table.ratings is None:
         raise UserError(

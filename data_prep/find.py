@@ -15,6 +15,8 @@ from utils.system.command_line import did_you_mean
 from utils.system.errors import UserError
 from utils.system.files import short_hash
 
+_ATTRIBUTE = {"seed": "split_seed"}  # where an option is called otherwise than in a manifest
+
 
 def dataset_folder(data_dir: str | os.PathLike, dataset: str) -> Path:
     """Where the preparations of ``dataset`` lie."""
@@ -46,7 +48,7 @@ def find_prepared(data_dir: str | os.PathLike, dataset: str, **given: Any) -> Pr
     if unknown := set(given) - set(FOUND_BY):
         raise TypeError(f"find_prepared takes no {sorted(unknown)}")
     stated = {name: value for name, value in given.items() if value is not None}
-    options = DataOptions(dataset, **stated).record()
+    options = DataOptions(dataset, **{_ATTRIBUTE.get(name, name): value for name, value in stated.items()}).record()
     asked = options if dataset in DATASETS else {name: options[name] for name in stated}
     existing, fault = _manifests(data_dir, dataset)
     fitting = _matching(existing, asked)

@@ -7,14 +7,13 @@ import numbers
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from data_prep.catalogue import DATASETS
+from utils.options import DataSelection
 from utils.system.errors import UserError
 from utils.system.files import short_hash
 
-#: The value of an option that is left to the data set's published setting.
-PUBLISHED = "published"
 #: ``min_rating`` that keeps every event ("none" on the command line, null in a manifest).
 KEEP_ALL = float("-inf")
 #: What the columns of a ratings table can be.
@@ -26,27 +25,30 @@ FORMAT_VERSION = 1
 PROTOCOL = "strong"
 
 #: Filters of a data set that no catalogue lists: no rating filter, the published click filters, 10 % held out twice.
-_OWN_DEFAULTS = {"min_rating": None, "min_user_click": 5, "min_item_click": 0, "test_users_size": 0.1}
+_OWN_DEFAULTS = {
+    "min_rating": KEEP_ALL, "min_user_click": 5, "min_item_click": 0, "test_users_size": 0.1, "test_size": 0.2,
+    "split_seed": 98765,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class DataOptions:
-    """Every option that decides a preparation.
+class DataOptions(DataSelection):
+    """Every option that decides a preparation: those of ``utils.options.DataSelection``, and how a file is read.
 
     Parameters
     ----------
     dataset : str
         A name of the catalogue (``DATASETS``), or a name of one's own: letters, digits, ``.``, ``_``, ``-``.
-    min_rating : float, None or "published"
-        Events rated strictly above it are kept; None (also ``KEEP_ALL`` or "none") keeps all.
-    min_user_click, min_item_click : int or "published"
+    min_rating : float or None
+        Events rated strictly above it are kept; ``KEEP_ALL`` (also "none") keeps all.
+    min_user_click, min_item_click : int or None
         Users and items with fewer events are dropped, items first, one pass each.
-    test_users_size : float, int or "published"
+    test_users_size : float, int or None
         Below 1 the fraction of the users that is held out, ``int(fraction * n_users)``; from 1 their number. The
         validation and the test set are each this large.
     test_size : float, default 0.2
         The part of a held-out user's events that is held out of the fold-in part.
-    seed : int, default 98765
+    split_seed : int, default 98765
         Seed of the split (0 to 2**32 - 1), as ``numpy.random.seed`` takes it.
     columns : mapping or None
         The columns of one's own file: ``{"user": ..., "item": ..., "rating": ..., "timestamp": ...}``, the last two
@@ -54,34 +56,26 @@ class DataOptions:
     separator : str or None
         What parts the fields of one's own text file; None finds it in the first lines. A space is any number of them.
 
-    "published" means the catalogue's value; for one's own data: no rating filter, at least 5 clicks a user, any item,
-    10 % of the users. ``resolved`` puts the values in.
+    None means the catalogue's value; for one's own data: no rating filter, at least 5 clicks a user, any item, 10 % of
+    the users. ``resolved`` puts the values in.
     """
 
-    dataset: str
-    min_rating: float | Literal["published"] | None = PUBLISHED
-    min_user_click: int | Literal["published"] = PUBLISHED
-    min_item_click: int | Literal["published"] = PUBLISHED
-    test_users_size: float | int | Literal["published"] = PUBLISHED
-    test_size: float = 0.2
-    seed: int = 98765
     columns: Mapping[str, str] | None = None
     separator: str | None = None
 
     def resolved(self) -> DataOptions:
-        """The same options with every "published" replaced by its value, checked.
+        """The same options with every None of the selection replaced by its value, checked.
 
         Raises ``UserError`` when a value is out of its range.
         """
         known = DATASETS.get(self.dataset)
         values = {
-            name: (getattr(known, name) if known else default)
-            if getattr(self, name) == PUBLISHED
-            else getattr(self, name)
-            for name, default in _OWN_DEFAULTS.items()
+            name: getattr(known or self, name, None) if getattr(self, name) is None else getattr(self, name)
+            for name in _OWN_DEFAULTS
         }
-        if values["min_rating"] in (KEEP_ALL, "none"):
-            values["min_rating"] = None
+        values = {name: _OWN_DEFAULTS[name] if value is None else value for name, value in values.items()}
+        if values["min_rating"] == "none":
+            values["min_rating"] = KEEP_ALL
         options = replace(self, **values)
         _check(options)
         return options
@@ -92,12 +86,12 @@ class DataOptions:
         size = options.test_users_size
         record = {
             "dataset": options.dataset,
-            "min_rating": None if options.min_rating is None else float(options.min_rating),
+            "min_rating": None if options.min_rating == KEEP_ALL else float(options.min_rating),
             "min_user_click": int(options.min_user_click),
             "min_item_click": int(options.min_item_click),
             "test_users_size": int(size) if size >= 1 else float(size),
             "test_size": float(options.test_size),
-            "seed": int(options.seed),
+            "seed": int(options.split_seed),
             "columns": dict(sorted(options.columns.items())) if options.columns else None,
         }
         # Only where it is given: preparations made before there was such an option keep their names.
@@ -115,7 +109,7 @@ def _check(options: DataOptions) -> None:
         raise UserError(
             f"--dataset {options.dataset!r} is no name: use letters, digits, '.', '_' and '-' (it names a folder)"
         )
-    if options.min_rating is not None and not _finite(options.min_rating):
+    if options.min_rating != KEEP_ALL and not _finite(options.min_rating):
         raise UserError(f"--min_rating {options.min_rating!r}: expected a number, or none to keep every rating")
     for name in ("min_user_click", "min_item_click"):
         value = getattr(options, name)
@@ -129,8 +123,8 @@ def _check(options: DataOptions) -> None:
         )
     if not _finite(options.test_size) or not 0 < options.test_size < 1:
         raise UserError(f"--test_size {options.test_size!r}: expected a fraction between 0 and 1, such as 0.2")
-    if not _whole(options.seed) or not 0 <= options.seed < 2**32:
-        raise UserError(f"--seed {options.seed!r}: expected a whole number from 0 to 4294967295")
+    if not _whole(options.split_seed) or not 0 <= options.split_seed < 2**32:
+        raise UserError(f"--seed {options.split_seed!r}: expected a whole number from 0 to 4294967295")
     if options.columns is not None:
         _check_columns(options.columns)
 

@@ -40,7 +40,7 @@ def test_the_reviews_are_json_lines_of_the_amazon_layout(tmp_path):
     assert len({(record["reviewerID"], record["asin"]) for record in records}) == 3_000
     assert 80 < np.mean([len(record["reviewText"].split()) for record in records]) < 240
     assert any('"' in record["reviewText"] for record in records)
-    prepared = prepare(DataOptions("amazon", seed=1), raw=path, data_dir=tmp_path, say=lambda line: None)
+    prepared = prepare(DataOptions("amazon", split_seed=1), raw=path, data_dir=tmp_path, say=lambda line: None)
     assert prepared.manifest["counts"]["source_rows"] == 3_000
 
 

@@ -147,7 +147,7 @@ def test_the_folder_is_named_by_options_and_source_and_nothing_else(table, tmp_p
     assert prepared_from(table, columns=named, data_dir=tmp_path / "b").fingerprint == first.fingerprint
     others = [
         {"min_rating": 1}, {"min_user_click": 6}, {"min_item_click": 1}, {"test_users_size": 0.2},
-        {"test_users_size": 4}, {"test_size": 0.3}, {"seed": 1}, {"columns": {"user": "user", "item": "item"}},
+        {"test_users_size": 4}, {"test_size": 0.3}, {"split_seed": 1}, {"columns": {"user": "user", "item": "item"}},
     ]  # fmt: skip
     names = {prepared_from(table, **choices).fingerprint for choices in others}
     names.add(prepared_from(write_table(tmp_path / "other.csv", seed=1)).fingerprint)
@@ -177,7 +177,7 @@ def test_force_prepares_it_again(table):
 
 def test_one_of_ones_own_is_found_by_any_option_stated(table):
     data = table.parent / "data"
-    low, high = prepared_from(table, min_rating=1), prepared_from(table, min_rating=2, seed=5)
+    low, high = prepared_from(table, min_rating=1), prepared_from(table, min_rating=2, split_seed=5)
     assert find_prepared(data, "mine", min_rating=2).fingerprint == high.fingerprint
     assert find_prepared(data, "mine", seed=98765, min_rating=None).fingerprint == low.fingerprint
     with pytest.raises(UserError, match="2 preparations of 'mine' fit: ") as raised:

@@ -47,7 +47,7 @@ def ours(path, options):
 def assert_same_split(path, rows, **choices):
     write_csv(path, rows)
     options = DataOptions("mine", **choices).resolved()
-    names = ("min_rating", "min_item_click", "min_user_click", "test_users_size", "test_size", "seed")
+    names = ("min_rating", "min_item_click", "min_user_click", "test_users_size", "test_size", "split_seed")
     expected_items, expected = literal_split(rows, *(getattr(options, name) for name in names))
     if not expected["train"] or not expected["test_fold_in"]:
         with pytest.raises(UserError, match="leave"):
@@ -102,7 +102,7 @@ def test_every_step_is_that_of_the_protocol(
     tmp_path, rows, min_rating, min_item_click, min_user_click, size, test_size, seed
 ):
     choices = {"min_rating": min_rating, "min_item_click": min_item_click, "min_user_click": min_user_click}
-    choices |= {"test_users_size": size, "test_size": test_size, "seed": seed}
+    choices |= {"test_users_size": size, "test_size": test_size, "split_seed": seed}
     assert_same_split(tmp_path / "table.csv", rows, **choices)
 
 

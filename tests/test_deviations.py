@@ -89,7 +89,7 @@ def test_runs_of_before_keep_their_names_and_the_order_of_names_is_no_matter():
     ],
 )  # fmt: skip
 def test_a_wrong_name_is_one_line(engine, options, capsys, argv, expected):
-    assert runs.main(engine, ["--dataset", "tastes", "--data_dir", options.data.data_dir, *argv]) == 2
+    assert runs.main(engine, ["--dataset", "tastes", "--data_dir", options.settings.data_dir, *argv]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert expected in line
 

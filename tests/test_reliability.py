@@ -48,7 +48,7 @@ def argv_of(options):
         "--dataset",
         "tastes",
         "--data_dir",
-        options.data.data_dir,
+        options.settings.data_dir,
         "--log_dir",
         options.settings.log_dir,
         "--p_dims",
@@ -231,7 +231,7 @@ def test_a_grid_comes_back_to_what_another_process_holds(tmp_path):
 def test_two_grids_at_once_run_no_run_twice_and_lose_no_row(either, options, tmp_path):
     (tmp_path / "g.toml").write_text(GRID.replace("1e30", "0.02"))
     command = [sys.executable, "-m", "experiments.grid", "--grid", str(tmp_path / "g.toml"), "--engines", either]
-    command += ["--data_dir", options.data.data_dir, "--log_dir", options.settings.log_dir]
+    command += ["--data_dir", options.settings.data_dir, "--log_dir", options.settings.log_dir]
     both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate(timeout=100)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
@@ -325,7 +325,7 @@ lr = [1e30, 0.01]
 
 def test_a_grid_goes_on_after_a_run_that_diverged_and_says_so(either, options, tmp_path, capsys):
     (tmp_path / "g.toml").write_text(GRID)
-    argv = ["--grid", str(tmp_path / "g.toml"), "--engines", either, "--data_dir", options.data.data_dir]
+    argv = ["--grid", str(tmp_path / "g.toml"), "--engines", either, "--data_dir", options.settings.data_dir]
     argv += ["--log_dir", options.settings.log_dir]
     for visit in range(2):
         assert grid.main(argv) == 0, "a result, if a sad one"

@@ -182,7 +182,8 @@ def test_early_stopping_on_the_loss_compares_epochs_at_the_cap(engine, options):
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(engine, options, capsys, argv, expected):
-    assert runs.main(engine, [*argv, "--data_dir", options.data.data_dir, "--log_dir", options.settings.log_dir]) == 2
+    places = ["--data_dir", options.settings.data_dir, "--log_dir", options.settings.log_dir]
+    assert runs.main(engine, [*argv, *places]) == 2
     captured = capsys.readouterr()
     lines = captured.err.strip().splitlines()
     assert len(lines) == 1, captured.err
@@ -193,7 +194,7 @@ def test_bad_input_is_one_line_and_exit_code_2(engine, options, capsys, argv, ex
 
 def test_a_missing_framework_is_one_line_that_says_how_to_install_it(engine, options, monkeypatch, capsys):
     monkeypatch.setattr("utils.engine.importlib.util.find_spec", lambda name: None)
-    argv = ["--dataset", "tastes", "--data_dir", options.data.data_dir, "--log_dir", options.settings.log_dir]
+    argv = ["--dataset", "tastes", "--data_dir", options.settings.data_dir, "--log_dir", options.settings.log_dir]
     assert runs.main(engine, argv) == 2
     assert f"-e '.[{engine}]'" in capsys.readouterr().err
 
@@ -207,7 +208,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_result(engine, options, monkeypat
         "--dataset",
         "tastes",
         "--data_dir",
-        options.data.data_dir,
+        options.settings.data_dir,
         "--log_dir",
         options.settings.log_dir,
         "--n_epochs",
@@ -222,7 +223,7 @@ def test_each_door_as_a_process_gives_the_same_bytes_twice(engine, options, tmp_
     """Also with several threads: the same seed, thread count and machine give bit-identical metrics."""
     folders = []
     for where in ("once", "again"):
-        command = [sys.executable, f"main_{engine}.py", "--dataset", "tastes", "--data_dir", options.data.data_dir,
+        command = [sys.executable, f"main_{engine}.py", "--dataset", "tastes", "--data_dir", options.settings.data_dir,
                    "--log_dir", str(tmp_path / where), "--n_epochs", "2", "--threads", "2"]  # fmt: skip
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr

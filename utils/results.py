@@ -47,9 +47,7 @@ _EARLIER = (
     "anneal_share", "anneal_total", "eval_every", "early_stop_patience", "early_stop_score_fn", "profile", "deviations",
     "init_from", "precision", "seed", "device",
 )  # fmt: skip
-_PREPARATION = tuple(
-    field.name for field in dataclasses.fields(DataSelection) if field.name not in ("dataset", "data_dir")
-)
+_PREPARATION = tuple(field.name for field in dataclasses.fields(DataSelection) if field.name != "dataset")
 _LATER = tuple(
     name
     for name in dict.fromkeys(name for model in MODELS for name in decisive_of(model))

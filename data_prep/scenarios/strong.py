@@ -62,7 +62,7 @@ def assign_users(n_users: int, options: DataOptions) -> np.ndarray:
             f"--test_users_size {size:g} holds out {n_held_out:,} users twice, and the filters leave {n_users:,}; at "
             "least 1 is needed for each of validation, test and training: choose another size or looser filters"
         )
-    permutation = np.random.RandomState(int(options.seed)).permutation(n_users)
+    permutation = np.random.RandomState(int(options.split_seed)).permutation(n_users)
     group = np.full(n_users, TRAIN, dtype=np.int8)
     group[permutation[-n_held_out:]] = TEST
     group[permutation[-2 * n_held_out : -n_held_out]] = VALIDATION
@@ -85,7 +85,7 @@ def _draw_held_out(users: np.ndarray, rows: np.ndarray, options: DataOptions) ->
     """Step 5 for one set: boolean beside ``users`` (ascending), drawn from each user's events in the source's order."""
     in_source_order = np.lexsort((rows, users))
     starts = np.flatnonzero(np.diff(users, prepend=-1))
-    generator = np.random.RandomState(int(options.seed))
+    generator = np.random.RandomState(int(options.split_seed))
     held_out = np.zeros(len(users), dtype=bool)
     stops = np.append(starts, len(users))[1:]
     for start, stop in zip(starts, stops, strict=True):

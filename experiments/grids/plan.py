@@ -119,11 +119,11 @@ class RunIndex:
     """Prepared data and the runs made on it, each data set looked up once."""
 
     def __init__(self) -> None:
-        self._known: dict[DataSelection, DataFacts] = {}
+        self._known: dict[tuple[str, DataSelection], DataFacts] = {}
 
     def facts(self, options: RunOptions) -> DataFacts:
         """The facts of the data that ``options`` name; ``UserError`` says how to prepare what is missing."""
-        wanted = options.data
+        wanted = options.settings.data_dir, options.data
         if wanted not in self._known:
             data = data_of(options)
             self._known[wanted] = DataFacts(data.fingerprint, data.origin, data.manifest["counts"])

@@ -53,12 +53,7 @@ def _main(engine: str, argv: Sequence[str] | None) -> None:
 
 def data_of(options: RunOptions) -> PreparedData:
     """The prepared data that ``options`` name; ``UserError`` says how to prepare it where it is missing."""
-    wanted = options.data
-    return find_prepared(
-        wanted.data_dir, wanted.dataset, min_rating=wanted.min_rating, min_user_click=wanted.min_user_click,
-        min_item_click=wanted.min_item_click, test_users_size=wanted.test_users_size, test_size=wanted.test_size,
-        seed=wanted.split_seed,
-    )  # fmt: skip
+    return find_prepared(options.settings.data_dir, options.data.dataset, **options.data.stated())
 
 
 def run(engine: str, options: RunOptions) -> Path:

@@ -1,8 +1,9 @@
-"""Which prepared data a run is trained and tested on."""
+"""Which data, filtered and split how: of a run as of a preparation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from utils.system.command_line import integer, option, real
 
@@ -22,12 +23,14 @@ def _fraction_or_number(text: str) -> float | int:
 
 @dataclass(frozen=True)
 class DataSelection:
-    """The prepared data of a run, by name and by how they were prepared; None: as the data set's default has it."""
+    """A data set and how it is prepared; None: as the data set's published setting has it, or as one's own default.
+
+    ``min_rating`` "none" keeps every event.
+    """
 
     dataset: str = option(
         "amazon", _DATA, "a data set prepared by python -m data_prep (movielens-100k, movielens, ...)"
     )
-    data_dir: str = option("data", _DATA, "folder of the prepared data", affects_result=False)
     min_rating: float | str | None = option(
         None, _DATA, "as prepared: ratings above this are clicks, none keeps all (default: the data set's)", _rating
     )
@@ -44,3 +47,9 @@ class DataSelection:
         None, _DATA, "as prepared: share of a held-out user's clicks to predict (default: 0.2)", real(above=0, below=1)
     )
     split_seed: int | None = option(None, _DATA, "as prepared: seed of the split (default: 98765)", integer(0))
+
+    def stated(self) -> dict[str, Any]:
+        """What is stated beside the data set, by the names that a preparation keeps (``split_seed`` is ``seed``)."""
+        names = ("min_rating", "min_user_click", "min_item_click", "test_users_size", "test_size", "split_seed")
+        values = {name.removeprefix("split_"): getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Where and in what arithmetic a run computes, and where its results go: for any model."""
+"""Where a run finds its data and leaves its results, and in what arithmetic it computes: for any model."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def _device(text: str) -> str:
 class RunSettings:
     """The options that any run has, whatever its model."""
 
+    data_dir: str = option("data", "data", "folder of the prepared data", affects_result=False)
     eval_batch_size: int = option(500, _STOPPING, "users in an evaluation batch", integer(1), affects_result=False)
     precision: str = option(
         "float32", _RUN,
