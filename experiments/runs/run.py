@@ -151,7 +151,6 @@ def train(engine: str, options: RunOptions) -> StepLearner:
         from data_prep import DataOptions, prepare
         from experiments.runs.run import train
         from utils.options import RunOptions
-    from utils.options.command import parsed_run
 
         data = prepare(DataOptions("movielens-100k"), download=True)
         model = train("pytorch", RunOptions(dataset="movielens-100k"))
