@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import data_prep.pipeline
-import experiments.report.door
+import experiments.report.command
 import experiments.runs.run
 from experiments.runs.folder import RunFolder
 from experiments.runs.loop import Training
@@ -39,7 +39,7 @@ _MARKED = (  # whose function, its name, what it does
     (RunFolder, "finish", "writing results"),
     (experiments.runs.run, "rebuild", "rebuilding the csv"),
     (data_prep.pipeline, "exclusive_access", "preparing data"),
-    (experiments.report.door, "write_page", "writing the report"),
+    (experiments.report.command, "write_page", "writing the report"),
 )
 ASKING = (signal.SIGINT, signal.SIGTERM)
 _FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.listdir", "shutil.rmtree"}

@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.soak_child import Doing, End, run_child
 from data_prep import DataOptions, load_prepared, prepare
-from experiments.report import door as report_door
+from experiments.report import command as report_command
 from experiments.runs import run as runs
 from utils.options import RunOptions
 from utils.results import rebuild
@@ -173,7 +173,7 @@ class Soak:
 
         def work(out: str) -> Callable[[], int]:
             words = ("--results", results, "--data_dir", self.data_dir, "--out", place / out)
-            return lambda: report_door.main(list(map(str, words)))
+            return lambda: report_command.main(list(map(str, words)))
 
         straight = self._undisturbed(work("straight"))
         self._kill_until_done(work("killed"), straight)

@@ -12,7 +12,7 @@ from experiments.grids.command import options_from, print_grids
 from experiments.grids.dry_run import dry_run
 from experiments.grids.execute import run
 from experiments.grids.plan import Grid, settle
-from experiments.report import door as report
+from experiments.report import command as report
 from utils.results import RESULTS_FILE
 from utils.system.errors import UserError, guarded, is_users_to_mend, one_line
 

@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.analysis.compare import compare, main, read
+from experiments.analysis.compare import compare, main
 from experiments.analysis.pairs import pair_up
 from experiments.analysis.published import beside, published
-from experiments.analysis.settings_text import setting
+from experiments.analysis.runs import read
+from experiments.analysis.settings_text import setting_parts
 from run_folders import per_user_values, published_row, write_run
 from utils.results import collect, load, rebuild
 from utils.results_table import parse_table
@@ -445,7 +446,7 @@ def test_an_option_is_told_only_where_it_has_a_part_in_the_run(tmp_path, option,
     idle = {"lr_scheduler": False, "annealing": "constant"}
     without = write_run(tmp_path, **idle, **{option: value})
     within = write_run(tmp_path, **{**idle, **matters, option: value})
-    told = {run["run_id"]: setting(run, [option])[2:] for run in collect(tmp_path).to_dict("records")}
+    told = {run["run_id"]: setting_parts(run, [option])[2:] for run in collect(tmp_path).to_dict("records")}
     assert told == {without.name: [], within.name: [f"{option} {value}"]}
 
 

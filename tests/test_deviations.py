@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import interrupted_at, metrics_of, random_clicks
-from experiments.analysis.settings_text import setting
+from experiments.analysis.settings_text import setting_parts
 from experiments.parity import command as parity
 from experiments.parity.command import BOUNDS
 from experiments.parity.lockstep import apart
@@ -474,7 +474,7 @@ def test_a_run_says_what_was_in_force(engine, options):
     assert (stored["profile"], stored["deviations"]) == ("recotour2020", ["coupled_decay", "no_stock_init"])
     (row,) = load(folder.parent.parent / "all_results.csv").to_dict("records")
     assert (row["profile"], row["deviations"]) == ("recotour2020", "[coupled_decay, no_stock_init]")
-    words = setting(row, ["profile", "deviations"])
+    words = setting_parts(row, ["profile", "deviations"])
     assert words[2:] == ["profile recotour2020", "deviations coupled_decay,no_stock_init"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import json
 import math
 import re
@@ -15,14 +14,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments.analysis.compare import read
-from experiments.analysis.pairs import distinct_runs
-from experiments.analysis.text_table import filled
+from experiments.analysis.runs import distinct_runs, read
 from run_folders import per_user_values, write_run
 from studies.recotour2020 import page as discrepancy
-from studies.recotour2020.costs import cost_rows, interval
+from studies.recotour2020.costs import cost_interval, cost_panel, cost_rows
+from studies.recotour2020.document import fill_places
 from studies.recotour2020.page import findings
-from studies.recotour2020.runs import annealed_to_one, core, difference, effects, in_force, usable
+from studies.recotour2020.runs import annealed_to_one, core, effects, in_force, usable
 from utils.deviations import DEVIATIONS
 from utils.results import rebuild
 from utils.system.errors import UserError, guarded
@@ -120,8 +118,8 @@ def test_what_is_taken_from_the_study_is_a_cost_with_the_same_sign(tmp_path):
     (effect,), _ = effects(runs_in(tmp_path))
     assert not effect.added
     assert effect.pair.runs["with"][1][0]["run_id"] == with_it.name
-    assert difference(effect.pair).mean == pytest.approx(n100(with_it).mean() - n100(without).mean(), abs=1e-9)
-    assert difference(effect.pair).mean < -0.01
+    assert effect.pair.difference().mean == pytest.approx(n100(with_it).mean() - n100(without).mean(), abs=1e-9)
+    assert effect.pair.difference().mean < -0.01
 
 
 def test_several_deviations_at_once_are_one_row_and_idle_names_are_none(tmp_path):
@@ -192,7 +190,7 @@ def test_a_table_older_than_profiles_is_of_the_papers(tmp_path):
         writer.writerows(rows)
     (cell,) = core(runs_in(tmp_path))
     assert cell.profile == "paper"
-    assert "deviations" not in tables_of(tmp_path)["core"].notes[0]
+    assert "deviations" not in tables_of(tmp_path)["core"].caption
 
 
 # --- numbers
@@ -205,19 +203,19 @@ def test_difference_error_and_p_are_scipys_over_users_of_the_seeds_means(tmp_pat
         for seed in (1, 2, 3)
     }
     (effect,), _ = effects(runs_in(tmp_path))
-    found = difference(effect.pair)
+    found = effect.pair.difference()
     apart = np.mean([n100(runs["with", seed]) - n100(runs["without", seed]) for seed in (1, 2, 3)], axis=0)
     test = stats.ttest_rel(*(np.mean([n100(runs[side, s]) for s in (1, 2, 3)], axis=0) for side in ("with", "without")))
     assert found.per_user == pytest.approx(apart)
     assert found.mean == pytest.approx(apart.mean(), abs=1e-8)
-    assert found.error == pytest.approx(np.std(apart, ddof=1) / np.sqrt(N_USERS))
-    assert found.p == pytest.approx(test.pvalue)
+    assert found.test.error == pytest.approx(np.std(apart, ddof=1) / np.sqrt(N_USERS))
+    assert found.test.p == pytest.approx(test.pvalue)
     per_seed = [n100(runs["with", seed]).mean() - n100(runs["without", seed]).mean() for seed in (1, 2, 3)]
     assert found.per_seed == pytest.approx(per_seed, abs=1e-8)
 
 
 def row_of(table, *begin):
-    (row,) = [row for row in table.rows if row[: len(begin)] == begin]
+    (row,) = [row for row in table.rows if tuple(row[: len(begin)]) == begin]
     return dict(zip(table.header, row, strict=True))
 
 
@@ -327,13 +325,13 @@ def test_prose_stays_and_what_stood_between_the_markers_goes():
         "# Mine\n\nBefore.\n\n<!-- table: a -->\nold | row\n<!-- end -->\n\nBetween.\n\n"
         "<!-- figure: b -->\n<!-- end -->\nAfter.\n"
     )
-    once, homeless = filled(page, {"table: a": "| new |", "figure: b": "![b](b.svg)", "table: c": "| c |"}, "page")
+    once, homeless = fill_places(page, {"table: a": "| new |", "figure: b": "![b](b.svg)", "table: c": "| c |"}, "page")
     assert homeless == ["table: c"]
     assert [line for line in once.splitlines() if line] == [
         "# Mine", "Before.", "<!-- table: a -->", "| new |", "<!-- end -->", "Between.", "<!-- figure: b -->",
         "![b](b.svg)", "<!-- end -->", "After.",
     ]  # fmt: skip
-    assert filled(once, {"table: a": "| new |", "figure: b": "![b](b.svg)"}, "page")[0] == once
+    assert fill_places(once, {"table: a": "| new |", "figure: b": "![b](b.svg)"}, "page")[0] == once
 
 
 @pytest.mark.parametrize(
@@ -346,7 +344,7 @@ def test_prose_stays_and_what_stood_between_the_markers_goes():
 )
 def test_a_page_with_wrong_markers_is_refused(page, expected):
     with pytest.raises(UserError, match=re.escape(expected)):
-        filled(page, {"table: a": "new"}, "page.md")
+        fill_places(page, {"table: a": "new"}, "page.md")
 
 
 def test_the_projects_own_page_has_a_place_for_everything(tmp_path, capsys):
@@ -423,7 +421,6 @@ def test_the_figure_names_each_framework_with_its_best_epoch_and_beta(tmp_path, 
 def test_the_costs_are_drawn_where_they_lie_with_scipys_interval(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     from experiments.analysis.plot_style import new_figure
-    from studies.recotour2020.costs_figure import cost_panel
 
     for seed in (1, 2):
         write(tmp_path, "mxnet", seed=seed)
@@ -435,13 +432,18 @@ def test_the_costs_are_drawn_where_they_lie_with_scipys_interval(tmp_path, capsy
         ("baked_sampling", False), ("coupled_decay\nweight_decay 0.001", True),
     ]  # fmt: skip
     ((_, found),) = rows[0].points
-    low, high = found.mean + found.error * stats.t.ppf([0.025, 0.975], N_USERS - 1)
-    assert interval(found) == pytest.approx((low, high), rel=1e-9)
+    low, high = found.mean + found.test.error * stats.t.ppf([0.025, 0.975], N_USERS - 1)
+    assert cost_interval(found) == pytest.approx((low, high), rel=1e-9)
 
     axes = new_figure(4, 3).subplots()
     cost_panel(axes, rows)
     drawn = [tuple(line.get_xdata()) for line in axes.lines[1:]]  # the first is that of no cost
-    assert drawn == [interval(found), (found.mean,), interval(rows[1].points[0][1]), (rows[1].points[0][1].mean,)]
+    assert drawn == [
+        cost_interval(found),
+        (found.mean,),
+        cost_interval(rows[1].points[0][1]),
+        (rows[1].points[0][1].mean,),
+    ]
 
     assert run_main(capsys, "--results", tmp_path, "--out", tmp_path / "out")[0] == 0
     svg = (tmp_path / "out" / "figures" / "costs.svg").read_text()
@@ -456,13 +458,8 @@ def test_without_matplotlib_everything_but_the_figure_is_written(tmp_path, capsy
     write_annealed(tmp_path, seeds=(1,))
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
-    study, analysis = "studies.recotour2020", "experiments.analysis"
-    drawing = (f"{study}.page", f"{study}.costs_figure", f"{analysis}.annealing_figure", f"{analysis}.plot_style")
-    for name in drawing:
-        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    fresh = importlib.import_module("studies.recotour2020.page")
-    assert guarded(fresh.main, ["--results", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
+    assert guarded(discrepancy.main, ["--results", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
     out, err = capsys.readouterr()
     assert err.splitlines() == [discrepancy.NOTHING_TO_DRAW[discrepancy.COSTS], discrepancy.NO_MATPLOTLIB]
     assert "β annealed to 1" in out

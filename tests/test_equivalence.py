@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from experiments.analysis import equivalence
-from experiments.analysis.curves import read_curves
-from experiments.analysis.equivalence import equivalence_test
+from experiments.analysis.history import read_curve_pair
+from experiments.analysis.statistics import equivalence_test
 from run_folders import per_user_values, write_run
 from utils.system.errors import UserError, guarded
 
@@ -129,7 +129,7 @@ def test_no_number_is_printed_that_nobody_reads(tmp_path, capsys):
 
 def test_where_curves_part(tmp_path):
     write_pair(tmp_path, 1, shift=0.002)
-    curves = read_curves(sorted((tmp_path / "runs").iterdir(), reverse=True))
+    curves = read_curve_pair(*({"folder": run} for run in sorted((tmp_path / "runs").iterdir(), reverse=True)))
     assert curves.parting == 6
     assert curves.apart.max() == pytest.approx(0.002)
     assert curves.train_loss_apart == pytest.approx(0.002 / 491, rel=0.02)
@@ -142,7 +142,7 @@ def test_curves_part_where_they_differ_by_a_ten_thousandth(tmp_path, step, parti
         (tmp_path / name).mkdir()
         rows = {"epoch": [1, 2, 3], "val_n100": [0.3, 0.3, 0.3 + more], "loss": [500.0, 400.0 * (1 + more), 300.0]}
         pd.DataFrame(rows).to_csv(tmp_path / name / "history.csv", index=False)
-    curves = read_curves([tmp_path / "a", tmp_path / "b"])
+    curves = read_curve_pair(*({"folder": tmp_path / name} for name in ("a", "b")))
     assert curves.parting == parting
     assert curves.train_loss_apart == pytest.approx(step, rel=1e-3)
 

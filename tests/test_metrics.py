@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
+from utils.figures import FIGURES
 from utils.metrics import ranking as metrics
 
 
@@ -111,3 +112,9 @@ def test_lists_and_held_out_users_must_match():
 def test_k_below_one_is_refused():
     with pytest.raises(ValueError, match="k is 0"):
         metrics.recall(metrics.find_hits(np.array([[0]]), matrix_of([{0}], 1)), 0)
+
+
+def test_every_metric_has_a_title_and_what_is_better():
+    assert set(metrics.METRICS) < set(FIGURES)
+    assert len({figure.title for figure in FIGURES.values()}) == len(FIGURES)
+    assert {name for name, figure in FIGURES.items() if not figure.higher_is_better} == {"rmse", "loss", "nll", "kl"}

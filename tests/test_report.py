@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import json
 import re
 import subprocess
@@ -18,18 +17,24 @@ from scipy import stats
 
 from data_prep import find_prepared
 from experiments import main_job
-from experiments.analysis.compare import read
-from experiments.analysis.pairs import distinct_runs
+from experiments.analysis import plot_style
+from experiments.analysis.comparison_text import unpaired_text
+from experiments.analysis.pairs import pair_up
+from experiments.analysis.plot_style import COLOURS, model_colour, model_marker, style
 from experiments.analysis.published import published
+from experiments.analysis.runs import distinct_runs, read
 from experiments.analysis.statistics import holm
-from experiments.report import door
-from experiments.report.build import Source, sections
+from experiments.analysis.table import Table, latex_text
+from experiments.report import command as report_command
+from experiments.report.build import ReportInput, sections
 from experiments.report.comparisons import verdict
-from experiments.report.parts import ReportTable, latex_text
-from experiments.report.settings import contenders, known, settings_of
+from experiments.report.figures import bands
+from experiments.report.settings import best_settings, settings_of, with_result
 from experiments.report.tables import likelihood_table
 from report_runs import edit_metrics, write_full_run, write_grid
 from run_folders import published_row
+from utils.metrics.catalogue import BANDS
+from utils.models import MODELS
 from utils.results import rebuild
 from utils.run_arrays import read_per_user
 from utils.system.errors import UserError, guarded
@@ -40,14 +45,14 @@ FIGURES = ("annealing", "time", "losses", "frameworks", "quintiles", "bands")
 
 
 def run_main(capsys, *argv):
-    code = guarded(door.main, [str(part) for part in argv])
+    code = guarded(report_command.main, [str(part) for part in argv])
     out, err = capsys.readouterr()
     return code, out, err
 
 
 def parts_of(results, data_dir):
     """Every figure and table by name, the data set's name left out."""
-    found = sections([read(str(results))], Source((str(results),), str(data_dir)))
+    found = sections([read(str(results))], ReportInput((str(results),), str(data_dir)))
     return {part.name.removeprefix("tastes-"): part for section in found for part in section.parts}
 
 
@@ -63,7 +68,7 @@ def grid(tmp_path_factory, data_dir):
 @pytest.fixture(scope="module")
 def page(grid, data_dir):
     pytest.importorskip("matplotlib")
-    assert guarded(door.main, ["--results", str(grid), "--data_dir", str(data_dir)]) == 0
+    assert guarded(report_command.main, ["--results", str(grid), "--data_dir", str(data_dir)]) == 0
     return grid / "report" / "index.html"
 
 
@@ -164,6 +169,14 @@ def test_latex_prints_what_was_meant(text, latex):
     assert latex_text(text) == latex
 
 
+def test_the_page_has_every_colour_of_the_figures_in_light_dark_and_print():
+    css = (ROOT / "experiments" / "report" / "page.css").read_text()
+    schemes = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    assert len(schemes) == 3
+    for name in (*COLOURS, "ink", "faint", "grid", "paper"):
+        assert all(f"--{name}: #" in scheme for scheme in schemes), name
+
+
 def test_names_from_files_do_not_become_html(tmp_path, data_dir, capsys):
     row = published_row(dataset="<script>alert(1)</script>")
     with open(tmp_path / "study.csv", "w", newline="") as stream:
@@ -246,7 +259,7 @@ def test_the_settings_shown_to_be_equal_are_counted_and_the_others_are_not(tmp_p
         for model, apart in (("vae", 0.0), ("dae", 0.05)):
             write_full_run(tmp_path, data_dir, "pytorch", model=model, seed=seed)
             write_full_run(tmp_path, data_dir, "mxnet", model=model, seed=seed, shift=1e-6 * seed - apart)
-    _, found, _ = sections([read(str(tmp_path))], Source((str(tmp_path),), str(data_dir)))
+    _, found, _ = sections([read(str(tmp_path))], ReportInput((str(tmp_path),), str(data_dir)))
     assert found.findings[-1] == (
         "PyTorch and MXNet: 1 of 2 settings shown to be equal within 0.003 NDCG@100, over users."
     )
@@ -267,10 +280,10 @@ def test_the_finding_counts_runs_and_settings_and_tells_the_best_run_with_its_er
         write_json(folder / "metrics.json", metrics)
     write_full_run(tmp_path, data_dir, seed=1, lr=0.002, shift=-0.4)
     frame = read(str(tmp_path))
-    source = Source((str(tmp_path),), str(data_dir))
+    given = ReportInput((str(tmp_path),), str(data_dir))
     told = "4 runs of 2 settings. Best on the {} users: vae 4,16, cap 0.2 in PyTorch, test NDCG@100 {}."
-    assert sections([frame], source)[1].findings == [told.format("validation", ".6200 (.0130)")]
-    blank = sections([frame.assign(val_n100=np.nan)], source)
+    assert sections([frame], given)[1].findings == [told.format("validation", ".6200 (.0130)")]
+    blank = sections([frame.assign(val_n100=np.nan)], given)
     assert blank[1].findings == [told.format("test", ".6300 (.0140)")]
 
 
@@ -305,8 +318,8 @@ def test_the_studys_profile_stands_for_a_model_only_where_nothing_else_ran(tmp_p
     for model in ("vae", "dae"):
         better = write_full_run(tmp_path, data_dir, model=model, profile="recotour2020", shift=0.2)
     write_full_run(tmp_path, data_dir, model="vae")
-    runs, _ = known(distinct_runs([read(str(tmp_path))]))
-    chosen = {found.model: found.options["profile"] for found in contenders(settings_of(runs))}
+    runs, _ = with_result(distinct_runs([read(str(tmp_path))]))
+    chosen = {found.model: found.options["profile"] for found in best_settings(settings_of(runs))}
     assert chosen == {"vae": "paper", "dae": "recotour2020"}
     assert max(runs, key=lambda run: run["val_n100"])["profile"] == "recotour2020", "so that the score alone says else"
     assert better.exists()
@@ -333,21 +346,69 @@ def test_likelihoods_stand_beside_the_papers_table(tmp_path, data_dir):
     }  # fmt: skip
 
 
+# --- a family of models
+
+
+def test_a_model_without_engine_seed_widths_beta_or_likelihood_stands_beside_the_others(tmp_path, data_dir):
+    write_grid(tmp_path, data_dir, models=("vae",))
+    folder = write_full_run(tmp_path, data_dir, model="dae", seed=3)
+    with np.load(folder / "per_user.npz") as stored:
+        baseline = {name: stored[name] for name in stored.files if name not in ("nll", "kl")}
+    np.savez(folder / "per_user.npz", **baseline)
+    (folder / "history.csv").unlink()
+    frame = read(str(tmp_path)).astype(object)
+    of_dae = frame["model"] == "dae"
+    frame.loc[of_dae, ["dl_frame", "seed", "p_dims", "q_dims", "dropout_enc", "dropout_dec", "beta"]] = "NA"
+    frame.loc[of_dae, ["loss", "nll", "kl", "best_epoch", "epochs"]] = np.nan
+    frame.loc[of_dae, "model"] = "popularity"
+
+    parts = all_drawn(sections([frame], ReportInput((str(tmp_path),), str(data_dir))))
+    found = [row for row in parts["models"].records if row["metric"] == "NDCG@100"]
+    assert [(row["first"], row["second"], row["framework"], row["seeds"]) for row in found] == [
+        ("vae", "popularity", "PyTorch", 2), ("vae", "popularity", "MXNet", 2),
+    ]  # fmt: skip
+    apart = of_users(tmp_path, "pytorch", "vae") - baseline["n100"]
+    assert found[0]["t_p"] == pytest.approx(stats.ttest_1samp(apart, 0).pvalue), "its one run beside every seed"
+    assert list(parts["quintiles"].content["MXNet"][0].means) == ["vae", "popularity"]
+    assert {row["model"] for row in parts["bands"].content} == {"vae", "popularity"}
+    assert [row[0] for row in parts["seeds"].rows] == ["popularity", "vae 4,16, cap 0.2", "vae 4,16, cap 0.2"]
+    pairs, unpaired = pair_up(frame)
+    assert len(pairs) == 1
+    assert re.search(r"tastes +popularity +NA +NA ", unpaired_text(unpaired))
+
+
+def test_fifteen_models_have_looks_of_their_own_and_fit_a_figure(monkeypatch):
+    pytest.importorskip("matplotlib")
+    models = [*MODELS, *(f"model{n}" for n in range(13))]
+    monkeypatch.setattr(plot_style, "MODELS", dict.fromkeys(models))
+    assert len({(model_colour(name), model_marker(name)) for name in models}) == len(models)
+    row = dict.fromkeys(BANDS, 0.1) | dict.fromkeys((f"{band}_se" for band in BANDS), 0.01)
+    content = [{"model": name, "framework": "PyTorch", **row} for name in models]
+    for narrow in (False, True):
+        with style():
+            figure = bands.draw(content, narrow)
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == models
+        places = sorted(line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() != "_")
+        assert len(set(places)) == len(models)
+        assert -0.5 < places[0] < places[-1] < 0.5
+
+
 # --- what is missing leaves a note
 
 
-def drawn(results, data_dir):
-    """Every part, after all figures that have something to show were drawn (not rendered, which takes long)."""
-    parts = parts_of(results, data_dir)
-    pytest.importorskip("matplotlib")
-    from experiments.analysis.plot_style import style
-    from experiments.report.drawings import DRAWINGS
+def draw_all(results, data_dir):
+    return all_drawn(sections([read(str(results))], ReportInput((str(results),), str(data_dir))))
 
+
+def all_drawn(found):
+    """Every part by name, after all figures that have something to show were drawn (not rendered, which takes long)."""
+    pytest.importorskip("matplotlib")
+    parts = {part.name.removeprefix("tastes-"): part for section in found for part in section.parts}
     for part in parts.values():
-        if not isinstance(part, ReportTable) and part.content:
+        if not isinstance(part, Table) and part.content:
             for narrow in (False, True):
                 with style():
-                    assert DRAWINGS[part.drawing](part.content, narrow).axes
+                    assert part.draw(part.content, narrow).axes
     return parts
 
 
@@ -357,19 +418,19 @@ def test_a_table_of_one_run_without_its_folder(tmp_path, data_dir, capsys):
     assert run_main(capsys, "--results", tmp_path, "--data_dir", data_dir)[0] == 0
     text = (tmp_path / "report" / "index.html").read_text()
     Outline(text)
-    parts = drawn(tmp_path, data_dir)
+    parts = draw_all(tmp_path, data_dir)
     assert all(note in text for part in parts.values() for note in part.notes)
     assert "has no history to draw" in notes_of(parts["time"])
     assert "has a history" in notes_of(parts["annealing"])
     assert "lists.npz" in notes_of(parts["bands"])
     assert "both frameworks" in notes_of(parts["frameworks"])
     assert "one seed" in notes_of(parts["seeds"])
-    assert "a vae and a dae" in notes_of(parts["quintiles"])
+    assert "two models" in notes_of(parts["quintiles"])
     assert parts["losses"].content, "what is known is drawn"
 
 
 def test_one_framework_only(tmp_path, data_dir):
-    parts = drawn(write_grid(tmp_path, data_dir, seeds=(1,), engines=("mxnet",)), data_dir)
+    parts = draw_all(write_grid(tmp_path, data_dir, seeds=(1,), engines=("mxnet",)), data_dir)
     assert "No setting was run by both frameworks" in notes_of(parts["frameworks"])
     assert list(parts["quintiles"].content) == ["MXNet"]
     assert len(parts["models"].records) == 3
@@ -382,7 +443,7 @@ def test_a_run_without_history_figures_or_lists(tmp_path, data_dir):
             path.unlink()
     (next((tmp_path / "runs").glob("*vae*pytorch*")) / "lists.npz").write_bytes(b"PK\x03\x04 cut off")
     (next((tmp_path / "runs").glob("*dae*pytorch*")) / "history.csv").write_text("epoch\n1\n")
-    parts = drawn(tmp_path, data_dir)
+    parts = draw_all(tmp_path, data_dir)
     assert notes_of(parts["time"]).count("has no history") == 3
     assert "Nothing is known over users" in notes_of(parts["frameworks-test"])
     assert "no paired error" in notes_of(parts["frameworks"])
@@ -402,31 +463,31 @@ def test_one_user_in_a_quintile(tmp_path, data_dir):
             with np.load(path) as stored:
                 few = {name: stored[name][:n] for name in stored.files}
             np.savez(path, **few)
-        assert expected in drawn(tmp_path, data_dir)["quintiles"].notes
+        assert expected in draw_all(tmp_path, data_dir)["quintiles"].notes
 
 
 def test_data_that_are_gone_or_others(tmp_path, data_dir):
     folder = write_full_run(tmp_path, data_dir)
     write_full_run(tmp_path, data_dir, model="dae")
-    parts = drawn(tmp_path, tmp_path / "nowhere")
+    parts = draw_all(tmp_path, tmp_path / "nowhere")
     for name in ("data-sets", "quintiles", "beyond"):
         assert "the prepared data" in notes_of(parts[name])
     with np.load(folder / "lists.npz") as stored:
         np.savez(folder / "lists.npz", user=stored["user"], items=stored["items"] + 1000)
-    assert "not of these data" in notes_of(drawn(tmp_path, data_dir)["beyond"])
+    assert "not of these data" in notes_of(draw_all(tmp_path, data_dir)["beyond"])
 
 
 def test_a_run_without_a_score_is_named_and_left_out(tmp_path, data_dir):
     write_full_run(tmp_path, data_dir)
     diverged = write_full_run(tmp_path, data_dir, seed=2)
     edit_metrics(diverged, n100=None)
-    found = sections([read(str(tmp_path))], Source((str(tmp_path),), str(data_dir)))
+    found = sections([read(str(tmp_path))], ReportInput((str(tmp_path),), str(data_dir)))
     assert found[0].findings == [f"{diverged.name} has no NDCG@100 and is left out."]
-    assert len(drawn(tmp_path, data_dir)["runs"].records) == 1
+    assert len(draw_all(tmp_path, data_dir)["runs"].records) == 1
 
 
 def test_the_studys_own_table(data_dir):
-    parts = drawn(ROOT / "results" / "published.csv", data_dir)
+    parts = draw_all(ROOT / "results" / "published.csv", data_dir)
     assert {point.x for point in parts["amazon-widths"].content["vae"]} >= {100, 200, 300}
     assert "figures of each user" in notes_of(parts["amazon-models"])
     assert {row["source"] for row in parts["best"].records} >= {"liang2018", "recotour2020", "steck2019"}
@@ -434,8 +495,8 @@ def test_the_studys_own_table(data_dir):
 
 def test_what_a_table_does_not_know_is_a_dash_and_never_nan(data_dir):
     """The study's own figures: no errors, no seeds, no seconds, and some without a loss."""
-    parts = [part for section in sections([published()], Source(("x",), str(data_dir))) for part in section.parts]
-    tables = [part for part in parts if isinstance(part, ReportTable)]
+    parts = [part for section in sections([published()], ReportInput(("x",), str(data_dir))) for part in section.parts]
+    tables = [part for part in parts if isinstance(part, Table)]
     shown = [column.show(record) for part in tables for record in part.records for column in part.columns]
     assert len(shown) > 100
     assert "-" in shown
@@ -444,11 +505,8 @@ def test_what_a_table_does_not_know_is_a_dash_and_never_nan(data_dir):
 
 def test_without_matplotlib_there_is_a_page_with_notes(tmp_path, data_dir, capsys, monkeypatch):
     write_grid(tmp_path, data_dir, seeds=(1,))
-    ours = ("experiments.analysis.annealing_figure", "experiments.analysis.plot_style", "experiments.report.drawn",
-            "experiments.report.drawings")  # fmt: skip
-    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib" or name in ours]:
+    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr(importlib.import_module("experiments.report"), "drawn", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     code, _, err = run_main(capsys, "--results", tmp_path, "--data_dir", data_dir)
     assert code == 0
@@ -499,8 +557,8 @@ def test_bad_input_is_one_line(grid, data_dir, tmp_path, capsys, argv, expected)
 
 def test_open_shows_the_page(grid, data_dir, tmp_path, capsys, monkeypatch):
     shown = []
-    monkeypatch.setattr(door.webbrowser, "open", shown.append)
-    monkeypatch.setattr(door, "write_page", lambda found, source, out: out / "index.html")
+    monkeypatch.setattr(report_command.webbrowser, "open", shown.append)
+    monkeypatch.setattr(report_command, "write_page", lambda found, given, out: out / "index.html")
     assert run_main(capsys, "--results", grid, "--data_dir", data_dir, "--out", tmp_path, "--open")[0] == 0
     assert shown == [(tmp_path / "index.html").resolve().as_uri()]
 
@@ -531,15 +589,21 @@ def test_the_main_job_ends_with_the_report_and_survives_its_failure(monkeypatch,
 
 
 def test_the_command_of_a_part_says_whatever_is_not_the_default():
-    assert Source(("results",), "data").command("runs") == "python -m experiments.report --results results --only runs"
-    given = Source(("a b", "c"), "d", 0.01, "x").command("x-time")
+    assert (
+        ReportInput(("results",), "data").command("runs")
+        == "python -m experiments.report --results results --only runs"
+    )
+    given = ReportInput(("a b", "c"), "d", 0.01, "x").command("x-time")
     assert given.endswith("--results 'a b' c --only x-time --data_dir d --dataset x --margin 0.01")
 
 
 def test_every_table_shows_something_of_each_record(grid, data_dir):
     for part in parts_of(grid, data_dir).values():
-        if isinstance(part, ReportTable) and part.records:
-            assert all(any(column.show(record) not in ("", "-") for column in part.shown) for record in part.records)
+        if isinstance(part, Table) and part.records:
+            assert all(
+                any(column.show(record) not in ("", "-") for column in part.without_empty_columns().columns)
+                for record in part.records
+            )
 
 
 def test_a_run_that_diverged_is_named_and_left_out_whatever_it_scored_before(tmp_path, data_dir):
@@ -547,5 +611,5 @@ def test_a_run_that_diverged_is_named_and_left_out_whatever_it_scored_before(tmp
     diverged = write_full_run(tmp_path, data_dir, seed=2)
     record = json.loads((diverged / "metrics.json").read_text())
     (diverged / "metrics.json").write_text(json.dumps(record | {"status": "diverged"}))
-    found = sections([read(str(tmp_path))], Source((str(tmp_path),), str(data_dir)))
+    found = sections([read(str(tmp_path))], ReportInput((str(tmp_path),), str(data_dir)))
     assert found[0].findings == [f"{diverged.name} diverged and is left out."]

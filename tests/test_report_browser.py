@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from browser import Browser, browser_path
-from experiments.report import door
+from experiments.report import command
 from report_runs import write_full_run, write_grid
 from utils.system.errors import guarded
 
@@ -32,7 +32,7 @@ def page(tmp_path_factory, data_dir):
     pytest.importorskip("matplotlib")
     results = write_grid(tmp_path_factory.mktemp("grid"), data_dir)
     write_full_run(results, data_dir, p_dims=(2, 8), lr=0.0005, dropout_enc=(0.25, 0.1))
-    assert guarded(door.main, ["--results", str(results), "--data_dir", str(data_dir)]) == 0
+    assert guarded(command.main, ["--results", str(results), "--data_dir", str(data_dir)]) == 0
     return results / "report" / "index.html"
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.sparse import csr_matrix
 
-from experiments.analysis.statistics import holm, paired_tests, quintiles, stars
-from experiments.report.contents import quintile_content
+from experiments.analysis.statistics import holm, quintiles, signed_rank_p, stars, t_test
+from experiments.report.figures.quintiles import quintiles_of
 from utils.metrics.catalogue import (
     coverage,
     gini,
@@ -30,29 +30,28 @@ p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
 def test_the_tests_are_scipys():
-    found = paired_tests(FIRST - SECOND)
-    assert found.t == pytest.approx(stats.ttest_rel(FIRST, SECOND).pvalue)
-    assert found.wilcoxon == pytest.approx(stats.wilcoxon(FIRST, SECOND).pvalue)
+    found = t_test(FIRST - SECOND)
+    assert found.p == pytest.approx(stats.ttest_rel(FIRST, SECOND).pvalue)
+    assert signed_rank_p(FIRST - SECOND) == pytest.approx(stats.wilcoxon(FIRST, SECOND).pvalue)
     assert found.error == pytest.approx(np.std(FIRST - SECOND, ddof=1) / np.sqrt(8))
     assert (found.n, found.mean) == (8, pytest.approx(0.05625))
 
 
 def test_wilcoxon_by_hand():
     # Ranks of |d|: .01, .02, .03, .04, .05 with only the first negative: W- = 1; of the 32 signs, 2 + 2 are as extreme.
-    assert paired_tests(np.array([-0.01, 0.02, 0.03, 0.04, 0.05])).wilcoxon == pytest.approx(4 / 32)
+    assert signed_rank_p(np.array([-0.01, 0.02, 0.03, 0.04, 0.05])) == pytest.approx(4 / 32)
 
 
 def test_users_who_all_differ_alike_leave_nothing_to_test():
-    found = paired_tests(np.full(5, 0.25))
+    found = t_test(np.full(5, 0.25))
     assert (found.mean, found.error) == (0.25, 0.0)
-    assert np.isnan(found.t), "no spread to hold the difference against, and no p of 0"
+    assert np.isnan(found.p), "no spread to hold the difference against, and no p of 0"
 
 
 @pytest.mark.parametrize("differences", [[], [0.1], [0.0, 0.0, 0.0]])
 def test_where_nothing_can_be_tested_nothing_is_claimed(differences):
-    found = paired_tests(np.array(differences))
-    assert np.isnan(found.t)
-    assert len(differences) == 1 or np.isnan(found.wilcoxon)
+    assert np.isnan(t_test(np.array(differences)).p)
+    assert len(differences) == 1 or np.isnan(signed_rank_p(np.array(differences)))
 
 
 # --- Holm
@@ -117,7 +116,7 @@ def test_quintiles_part_the_users_by_activity():
 def test_a_quintile_is_tested_as_scipy_does():
     activity = np.repeat([1, 2, 3, 4, 5], 8)
     one, other = np.tile(FIRST, 5), np.tile(SECOND, 5)
-    found = quintile_content(("vae", one), ("dae", other), activity)
+    found = quintiles_of(("vae", one), ("dae", other), activity)
     assert [(each.low, each.high, each.n) for each in found] == [(size, size, 8) for size in range(1, 6)]
     assert found[0].p == pytest.approx(stats.ttest_rel(FIRST, SECOND).pvalue)
     assert found[0].means == pytest.approx({"vae": FIRST.mean(), "dae": SECOND.mean()})
@@ -125,7 +124,7 @@ def test_a_quintile_is_tested_as_scipy_does():
 
 
 def test_one_user_has_no_error_and_no_test_and_no_user_no_quintile():
-    found = quintile_content(("vae", FIRST[:3]), ("dae", SECOND[:3]), np.array([5, 6, 7]))
+    found = quintiles_of(("vae", FIRST[:3]), ("dae", SECOND[:3]), np.array([5, 6, 7]))
     assert len(found) == 3
     assert all(np.isnan(each.p) and np.isnan(each.errors["vae"]) for each in found)
 

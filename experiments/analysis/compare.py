@@ -9,24 +9,28 @@ Reads tables of this project and of the published layout (18 columns). Prints; w
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from experiments.analysis.comparison_text import pairs_text, published_text, unpaired_text
-from experiments.analysis.pairs import compare, pair_up
+from experiments.analysis.pairs import COMPARED, Pair, pair_up
 from experiments.analysis.published import PUBLISHED_FILE, published
-from utils.results import RESULTS_FILE, collect, load
-from utils.system.command_line import did_you_mean, option, parser_for
+from experiments.analysis.runs import OPTIONS, add_results, read_all
+from experiments.analysis.statistics import deviation
+from utils.engine import ENGINES
+from utils.system.command_line import option, parser_for
 from utils.system.errors import UserError
 from utils.system.files import written_whole
 
-__all__ = ["compare", "main", "read"]
+__all__ = ["compare", "main"]
 
-DEFAULT_RESULTS = f"results/{RESULTS_FILE}"
+#: What is said of each framework beside the figures.
+ABOUT = ("best_epoch", "epochs", "epoch_seconds", "seconds", "peak_memory_mib")
 _WHAT, _HOW = "what is compared", "what comes out"
 
 
@@ -45,66 +49,60 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = add_results(parser).parse_args(argv)
     if given.csv and Path(given.csv).is_dir():
         raise UserError(f"--csv {given.csv} is a folder; expected the file to write")
-    frames = of_dataset([read(path) for path in given.results], given.dataset)
-    table = compare(frames)
-    print(_text(frames, table, given.published))
+    frames = read_all(given.results, given.dataset)
+    pairs, unpaired = pair_up(frames)
+    table = table_of(pairs)
+    figures = published() if given.published or PUBLISHED_FILE.exists() else None
+    parts = [pairs_text(table, unpaired, figures)] if pairs else [
+        "No two runs differ in the framework only: nothing to compare yet."
+    ]  # fmt: skip
+    parts += [unpaired_text(unpaired)] if unpaired else []
+    if given.published:
+        datasets = dict.fromkeys(name for frame in frames for name in frame["dataset"])
+        parts.append(published_text(figures, datasets) or "Nothing is published for these data sets.")
+    print("\n\n".join(parts))
     if given.csv:
         with written_whole(given.csv) as temporary:
             table.to_csv(temporary, index=False)
     return 0
 
 
-def add_results(parser: argparse.ArgumentParser, default: str = DEFAULT_RESULTS) -> argparse.ArgumentParser:
-    """Give ``parser`` the option ``--results``, which every command on results has."""
-    parser.add_argument(
-        "--results", nargs="+", default=[default], metavar="FILE_OR_FOLDER",
-        help=f"tables of results, or folders that hold {RESULTS_FILE} or runs (default: {default})",
-    )  # fmt: skip
-    return parser
+def compare(frames: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Compare the frameworks wherever they ran the same options, one row per setting.
 
+    Args:
+        frames: tables of results (``utils.results.load``, ``collect``), one or several; a run that stands in
+            two of them counts once.
 
-def read(path: str) -> pd.DataFrame:
-    """The results in ``path``: a table, or a folder that holds ``all_results.csv`` or else ``runs``.
-
-    Raises:
-        UserError: there is nothing of the kind, or it is damaged.
+    Returns:
+        One row per setting that two frameworks ran with at least one common seed, by data set, model,
+        ``p_dims`` and cap. Columns: the options (``OPTIONS``, "" where not known); ``seeds`` (their number),
+        ``seed_list`` (text) and ``test_users``; for each of ``COMPARED`` and ``ABOUT`` and each engine
+        ``<name>_<engine>`` and ``<name>_<engine>_sd``, mean and standard deviation over the common seeds (NaN
+        for one seed); for each of ``COMPARED`` ``<name>_diff`` (PyTorch - MXNet), ``<name>_diff_se`` and
+        ``<name>_p``: the standard error and the paired t-test over users of the per-user differences, averaged
+        over the seeds first (NaN where a run's ``per_user.npz`` is absent).
     """
-    place = Path(path)
-    if not place.is_dir():
-        if path == DEFAULT_RESULTS and not place.exists():
-            raise UserError(f"{path}: no results yet; run bash run_experiments.sh first, or name a file with --results")
-        return load(place)
-    if (place / RESULTS_FILE).exists():
-        return load(place / RESULTS_FILE)
-    if (place / "runs").is_dir():
-        return collect(place)
-    raise UserError(f"{path}: a folder without results; expected {RESULTS_FILE} or runs in it")
+    return table_of(pair_up(frames)[0])
 
 
-def of_dataset(frames: Sequence[pd.DataFrame], dataset: str | None) -> list[pd.DataFrame]:
-    """The rows of ``dataset`` in each of ``frames`` (None: all). Raises ``UserError`` when there are none."""
-    present = sorted({name for frame in frames for name in frame["dataset"]})
-    if not present:
-        raise UserError("the results hold no finished run; run bash run_experiments.sh or a main script first")
-    if dataset is None:
-        return list(frames)
-    if dataset not in present:
-        hint = f"; {hint}" if (hint := did_you_mean(dataset, present)) else ""
-        raise UserError(f"--dataset {dataset} is not in the results; they hold {', '.join(present)}{hint}")
-    return [frame[frame["dataset"] == dataset] for frame in frames]
+def table_of(pairs: Sequence[Pair]) -> pd.DataFrame:
+    """The table of :func:`compare`, of pairs of two frameworks."""
+    of_engines = [f"{name}_{engine}{end}" for name in (*COMPARED, *ABOUT) for engine in ENGINES for end in ("", "_sd")]
+    of_both = [f"{name}_{what}" for name in COMPARED for what in ("diff", "diff_se", "p")]
+    columns = [*OPTIONS, "seeds", "seed_list", "test_users", *of_engines, *of_both]
+    return pd.DataFrame([_row_of(pair) for pair in pairs], columns=columns)
 
 
-def _text(frames: Sequence[pd.DataFrame], table: pd.DataFrame, all_published: bool) -> str:
-    _, unpaired = pair_up(frames)
-    figures = published() if all_published or PUBLISHED_FILE.exists() else None
-    parts = []
-    if len(table):
-        parts.append(pairs_text(table, unpaired, figures))
-    else:
-        parts.append("No two runs differ in the framework only: nothing to compare yet.")
-    if unpaired:
-        parts.append(unpaired_text(unpaired))
-    if all_published:
-        datasets = dict.fromkeys(name for frame in frames for name in frame["dataset"])
-        parts.append(published_text(figures, datasets) or "Nothing is published for these data sets.")
-    return "\n\n".join(parts)
+def _row_of(pair: Pair) -> dict[str, Any]:
+    seeds = [str(seed) for seed in pair.seeds if seed != ""]
+    users = pair.over_seeds(next(iter(pair.runs)), "test_users")[0]
+    row = {**pair.options, "seeds": len(pair.seeds), "seed_list": ", ".join(seeds), "test_users": users}
+    for name in (*COMPARED, *ABOUT):
+        for engine in pair.runs:
+            values = pair.over_seeds(engine, name)
+            row |= {f"{name}_{engine}": float(np.mean(values)), f"{name}_{engine}_sd": deviation(values)}
+    for name in COMPARED:
+        found = pair.difference(name)
+        row |= {f"{name}_diff": found.mean, f"{name}_diff_se": found.test.error, f"{name}_p": found.test.p}
+    return row

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from experiments.analysis.runs import is_blank
 from utils.results import load
 
 PUBLISHED_FILE = Path(__file__).resolve().parents[2] / "results" / "published.csv"
@@ -46,8 +47,3 @@ def beside(options: Mapping[str, Any], figures: pd.DataFrame) -> pd.DataFrame:
 def _agrees(row: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
     names = (*_SETTINGS, "lr_patience") if row["lr_scheduler"] is True else _SETTINGS
     return all(is_blank(row[name]) or row[name] == options.get(name) for name in names)
-
-
-def is_blank(value: Any) -> bool:
-    """Whether a cell of a table of results says nothing: None, "", NaN, pandas' NA."""
-    return bool(pd.isna(value)) or value == ""

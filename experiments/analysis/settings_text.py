@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from experiments.analysis.pairs import OPTIONS
-from experiments.analysis.published import is_blank
+from experiments.analysis.runs import OPTIONS, Run, is_blank, is_known
 from utils.models import MODELS
 from utils.options import defaults_of
-from utils.results_table import NOT_APPLICABLE
 
-_DEFAULTS = {name: value for model in MODELS for name, value in defaults_of(model).items()}
-#: Options that are always told, or that another one says already (``annealing``: ``constant_anneal``).
+_DEFAULTS = {model: defaults_of(model) for model in MODELS}
+#: Of models that are not ours: what any of ours has.
+_ANY_DEFAULTS = {name: value for defaults in _DEFAULTS.values() for name, value in defaults.items()}
+#: Options that :func:`setting_parts` always names, or that another one says already (``annealing``:
+#: ``constant_anneal``).
 _ELSEWHERE = ("dataset", "model", "p_dims", "anneal_cap", "constant_anneal")
 #: Options that have a part in a run only when another has a certain value.
 _NEEDED = {
@@ -22,22 +23,28 @@ _NEEDED = {
 }
 
 
-def shared_and_varying(runs: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
-    """What ``runs`` (rows of results) have in common beside the defaults, as texts; the options they differ in.
+def shared_and_varying(runs: Sequence[Run]) -> tuple[list[str], list[str]]:
+    """What ``runs`` have in common beside the defaults, as texts; the options they differ in.
 
-    Model, widths and cap are in neither: :func:`setting` always tells them.
+    Model, widths and cap are in neither: :func:`setting_parts` always names them.
     """
-    texts = {name: {_told(run, name) for run in runs} for name in OPTIONS if name not in _ELSEWHERE}
+    texts = {name: {_option_words(run, name) for run in runs} for name in OPTIONS if name not in _ELSEWHERE}
     shared = [text for values in texts.values() if len(values) == 1 for text in values if text]
     return shared, [name for name, values in texts.items() if len(values) > 1]
 
 
-def setting(run: Mapping[str, Any], varying: Sequence[str]) -> list[str]:
+def setting_parts(run: Run, varying: Sequence[str]) -> list[str]:
     """A run in words, a part each: model and widths, cap, and of the options ``varying`` those not at their default."""
-    parts = [f"{run['model']} {option_text(run['p_dims'])}".strip()]
-    if not is_blank(run["anneal_cap"]) and run["anneal_cap"] != NOT_APPLICABLE:
+    widths = option_text(run["p_dims"]) if is_known(run.get("p_dims")) else ""
+    parts = [f"{run['model']} {widths}".strip()]
+    if is_known(run.get("anneal_cap")):
         parts.append(f"cap {option_text(run['anneal_cap'])}")
-    return parts + [text for name in varying if (text := _told(run, name))]
+    return parts + [text for name in varying if (text := _option_words(run, name))]
+
+
+def setting(run: Run, varying: Sequence[str]) -> str:
+    """:func:`setting_parts` in one line."""
+    return ", ".join(setting_parts(run, varying))
 
 
 def option_text(value: Any) -> str:
@@ -45,38 +52,38 @@ def option_text(value: Any) -> str:
     if is_blank(value):
         return ""
     if isinstance(value, str) and value.startswith("["):
-        return ",".join(_part(part.strip()) for part in value.strip("[]").split(","))
+        return ",".join(_plain(part.strip()) for part in value.strip("[]").split(","))
     return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
 
-def _part(text: str) -> str:
+def _plain(text: str) -> str:
     try:
         return f"{float(text):g}"
     except ValueError:  # a name
         return text
 
 
-def _told(run: Mapping[str, Any], name: str) -> str:
+def _option_words(run: Run, name: str) -> str:
     """Option and value; "" where it is not known, is the default, or has no part in the run."""
     value = run.get(name, "")
-    if is_blank(value) or value == NOT_APPLICABLE or _is_default(run, name) or _is_idle(run, name):
+    if not is_known(value) or _is_default(run, name) or _is_idle(run, name):
         return ""
     if name == "data":
         return f"preparation {value}"
     return name if value is True else f"{name} {option_text(value)}"
 
 
-def _is_default(run: Mapping[str, Any], name: str) -> bool:
+def _is_default(run: Run, name: str) -> bool:
     if name == "deviations":
         return option_text(run[name]) == ""
     if name not in ("q_dims", "dropout_enc", "dropout_dec"):
-        return run[name] == _DEFAULTS.get(name)
+        return run[name] == _DEFAULTS.get(run["model"], _ANY_DEFAULTS).get(name)
     values = option_text(run[name]).split(",")
     if name == "q_dims":
         return values == option_text(run["p_dims"]).split(",")[::-1]
     return values == ["0.5" if name == "dropout_enc" else "0"] + ["0"] * (len(values) - 1)
 
 
-def _is_idle(run: Mapping[str, Any], name: str) -> bool:
+def _is_idle(run: Run, name: str) -> bool:
     needed, value = _NEEDED.get(name, (name, run.get(name)))
     return run.get(needed) != value

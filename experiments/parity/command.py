@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
-from experiments.analysis.comparison_text import apart_text
+from experiments.analysis.number_text import magnitude
 from experiments.parity.lockstep import Engine, Step, both, lists_apart, train
 from experiments.parity.worker import OPTIONS_FILE
 from experiments.runs.run import data_of
@@ -62,11 +62,11 @@ class Verdict:
 
     def check(self, what: str, measured: float, bound: float) -> None:
         """Note that ``measured`` must not exceed ``bound``."""
-        self.lines.append((what, apart_text(measured), f"{bound:.0e}" if bound else "0", bool(measured <= bound)))
+        self.lines.append((what, magnitude(measured), f"{bound:.0e}" if bound else "0", bool(measured <= bound)))
 
     def tell(self, what: str, measured: float) -> None:
         """Note ``measured`` without judging it."""
-        self.lines.append((what, apart_text(measured), "not judged", True))
+        self.lines.append((what, magnitude(measured), "not judged", True))
 
     @property
     def passed(self) -> bool:
@@ -154,10 +154,10 @@ def _table_of(steps: Sequence[Step]) -> str:
     rows = []
     for step in shown:
         furthest = [
-            f"{apart_text(values[_furthest(values)])}  {_furthest(values)}" for values in (step.gradients, step.weights)
+            f"{magnitude(values[_furthest(values)])}  {_furthest(values)}" for values in (step.gradients, step.weights)
         ]
         loss = "-" if math.isnan(step.losses[0]) else f"{step.losses[0]:.6f}"
-        rows.append((step.number, f"{step.beta:.4f}", loss, apart_text(step.loss_apart), *furthest))
+        rows.append((step.number, f"{step.beta:.4f}", loss, magnitude(step.loss_apart), *furthest))
     headers = ["step", "beta", "loss", "apart", "gradients apart, furthest", "weights apart, furthest"]
     return tabulate(rows, headers, disable_numparse=True)
 

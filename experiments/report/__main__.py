@@ -1,8 +1,8 @@
-"""``python -m experiments.report``; see ``experiments.report.door``."""
+"""``python -m experiments.report``; see ``experiments.report.command``."""
 
 import sys
 
-from experiments.report.door import main
+from experiments.report.command import main
 from utils.system.errors import guarded
 
 sys.exit(guarded(main))

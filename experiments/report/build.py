@@ -10,25 +10,37 @@ from dataclasses import dataclass
 import pandas as pd
 
 from experiments.analysis.equivalence import MARGIN
-from experiments.analysis.pairs import Pair, Run, distinct_runs, pair_up
+from experiments.analysis.number_text import counted, with_error
+from experiments.analysis.pairs import Pair, pair_up
 from experiments.analysis.published import published
+from experiments.analysis.runs import Run, distinct_runs, names_of, number
 from experiments.analysis.settings_text import shared_and_varying
-from experiments.report import figures as of
-from experiments.report.beyond import beyond_accuracy, beyond_table
+from experiments.analysis.table import Table
+from experiments.report.catalogue import catalogue_figures, catalogue_table
 from experiments.report.comparisons import frameworks_table, models_table, verdict
 from experiments.report.data import data_table
-from experiments.report.parts import ReportTable, Section
-from experiments.report.settings import best_run, by_validation, contenders, known, merit, settings_of
+from experiments.report.figures.annealing import annealing_figure
+from experiments.report.figures.bands import bands_figure
+from experiments.report.figures.frameworks import frameworks_figure
+from experiments.report.figures.losses import losses_figure
+from experiments.report.figures.quintiles import quintiles_figure
+from experiments.report.figures.time import time_figure
+from experiments.report.figures.widths import widths_figure
+from experiments.report.parts import Section
+from experiments.report.settings import Setting, best_run, best_settings, by_validation, score, settings_of, with_result
 from experiments.report.tables import best_table, likelihood_table, runs_table, seeds_table
-from experiments.report.text import counted, metric
+from utils.engine import ENGINES
+from utils.figures import FIGURES, PRIMARY
 from utils.system.errors import UserError
+
+_TITLE = FIGURES[PRIMARY].title
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where a report comes from: the tables as they were named, the data, the margin of the equivalence test.
+class ReportInput:
+    """What a report is made from: the tables as they were named, the data, the margin of the equivalence test.
 
-    ``dataset`` is the only one told, or None.
+    ``dataset`` is the only one reported, or None.
     """
 
     results: Sequence[str]
@@ -45,63 +57,62 @@ class Source:
         return shlex.join(words)
 
 
-def sections(frames: Sequence[pd.DataFrame], source: Source) -> list[Section]:
+def sections(frames: Sequence[pd.DataFrame], given: ReportInput) -> list[Section]:
     """The report of tables of results (``utils.results.load``): what all data sets share, then each of them.
 
     Raises ``UserError`` when no run has a result.
     """
-    runs, left_out = known(distinct_runs(frames))
+    runs, left_out = with_result(distinct_runs(frames))
     if not runs:
         raise UserError("no run in the results has a figure to report; run bash run_experiments.sh first")
     figures = published()
-    overview = Section("overview", "Overview", left_out, [best_table(runs, figures), data_table(runs, source.data_dir)])
+    overview = Section("overview", "Overview", left_out, [best_table(runs, figures), data_table(runs, given.data_dir)])
     pairs, _ = pair_up(pd.DataFrame(runs))
     found = []
-    for dataset in dict.fromkeys(run["dataset"] for run in runs):
+    for dataset in names_of(runs, "dataset"):
         of_dataset = [run for run in runs if run["dataset"] == dataset]
         of_pairs = [pair for pair in pairs if pair.options["dataset"] == dataset]
-        found.append(_of_dataset(dataset, of_dataset, of_pairs, figures, source))
+        found.append(_of_dataset(dataset, of_dataset, of_pairs, figures, given))
     return [overview, *found, Section("all-runs", "All runs", [], [runs_table(runs)])]
 
 
 def _of_dataset(
-    dataset: str, runs: Sequence[Run], pairs: Sequence[Pair], figures: pd.DataFrame, source: Source
+    dataset: str, runs: Sequence[Run], pairs: Sequence[Pair], figures: pd.DataFrame, given: ReportInput
 ) -> Section:
     name = re.sub(r"[^\w.-]+", "-", dataset)  # of files and of places in the page
     settings = settings_of(runs)
-    frameworks = frameworks_table(pairs, source.margin, f"{name}-frameworks-test")
-    beyond = beyond_accuracy(settings, source.data_dir)
+    frameworks = frameworks_table(pairs, given.margin, f"{name}-frameworks-test")
+    catalogue = catalogue_figures(settings, given.data_dir)
     parts = [
-        of.frameworks_figure(pairs, source.margin, f"{name}-frameworks"),
+        frameworks_figure(pairs, given.margin, f"{name}-frameworks"),
         frameworks,
-        of.quintiles_figure(settings, source.data_dir, f"{name}-quintiles"),
+        quintiles_figure(settings, given.data_dir, f"{name}-quintiles"),
         models_table(settings, f"{name}-models"),
-        of.annealing_figure(settings, f"{name}-annealing"),
-        of.time_figure(settings, f"{name}-time"),
-        of.widths_figure(settings, f"{name}-widths"),
-        of.losses_figure(runs, f"{name}-losses"),
-        of.bands_figure(beyond, f"{name}-bands"),
-        beyond_table(beyond, f"{name}-beyond"),
+        annealing_figure(settings, f"{name}-annealing"),
+        time_figure(settings, f"{name}-time"),
+        widths_figure(settings, f"{name}-widths"),
+        losses_figure(runs, f"{name}-losses"),
+        bands_figure(catalogue, f"{name}-bands"),
+        catalogue_table(catalogue, f"{name}-beyond"),
         seeds_table(settings, f"{name}-seeds"),
         likelihood_table(runs, figures, f"{name}-likelihoods"),
     ]
-    return Section(name, dataset, _findings(runs, frameworks), parts)
+    return Section(name, dataset, _findings(runs, settings, frameworks), parts)
 
 
-def _findings(runs: Sequence[Run], frameworks: ReportTable) -> list[str]:
+def _findings(runs: Sequence[Run], settings: Sequence[Setting], frameworks: Table) -> list[str]:
     """What is found of a data set, a sentence each."""
     _, varying = shared_and_varying(runs)
-    best = max(contenders(settings_of(runs)), key=merit)
+    best = max(best_settings(settings), key=score)
     run = best_run(best)
     where = f" in {best.framework}" if best.framework else ""
-    score = metric(float(run["n100"]), float(run.get("n100_se", float("nan"))))
-    of_what = f"{counted(len(runs), 'run')} of {counted(len(settings_of(runs)), 'setting')}"
+    result = with_error(number(run[PRIMARY]), number(run.get(f"{PRIMARY}_se")))
+    of_what = f"{counted(len(runs), 'run')} of {counted(len(settings), 'setting')}"
     chosen = "on the validation users" if by_validation(best) else "on the test users"
-    found = [f"{of_what}. Best {chosen}: {best.words(varying)}{where}, test NDCG@100 {score}."]
+    found = [f"{of_what}. Best {chosen}: {best.words(varying)}{where}, test {_TITLE} {result}."]
     if rows := [row for row in frameworks.records if verdict(row, "users") != "-"]:
         equal = sum(verdict(row, "users") == "equal" for row in rows)
-        within = f"within {rows[0]['margin']:g} NDCG@100"
-        found.append(
-            f"PyTorch and MXNet: {equal} of {counted(len(rows), 'setting')} shown to be equal {within}, over users."
-        )
+        within = f"within {rows[0]['margin']:g} {_TITLE}"
+        names = " and ".join(entry.title for entry in ENGINES.values())
+        found.append(f"{names}: {equal} of {counted(len(rows), 'setting')} shown to be equal {within}, over users.")
     return found

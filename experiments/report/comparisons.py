@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from experiments.analysis.equivalence import LEVEL, Equivalence, equivalence_test
-from experiments.analysis.pairs import Pair, Run, user_differences
+from experiments.analysis.number_text import figure_text, listed, p_text, range_text, signed_with_error
+from experiments.analysis.pairs import Pair
+from experiments.analysis.plot_style import model_order
+from experiments.analysis.runs import Run
 from experiments.analysis.settings_text import setting, shared_and_varying
-from experiments.analysis.statistics import holm, paired_tests, stars
-from experiments.report.parts import Column, Record, ReportTable
-from experiments.report.settings import Setting, contenders, side_by_side
-from experiments.report.text import decimals, interval, listed, p_text, signed
+from experiments.analysis.statistics import LEVEL, holm, signed_rank_p, stars
+from experiments.analysis.table import Column, Table, key_columns
+from experiments.report.settings import Setting, best_settings, side_by_side
 from utils.engine import ENGINES
+from utils.figures import FIGURES, MAIN_FIGURES, PRIMARY
 
-_METRICS = {"n100": "NDCG@100", "r20": "Recall@20", "r50": "Recall@50"}
 _NO_USERS = "figures of each user (per_user.npz) missing or of other users"
-_DIFFERENCE = " - ".join(entry.title for entry in ENGINES.values())
+_NO_SEED = "no seed in common"
+_TITLES = [entry.title for entry in ENGINES.values()]
+FRAMEWORKS = " against ".join(_TITLES)
 
 
-def models_table(settings: Sequence[Setting], name: str) -> ReportTable:
+def models_table(settings: Sequence[Setting], name: str) -> Table:
     """The best settings of the models in pairs, within a framework: difference, error, t-test and Wilcoxon."""
     records: list[dict[str, Any]] = []
     used: list[Run] = []
-    without: dict[str, list[str]] = {"no seed in common": [], _NO_USERS: []}
+    without: dict[str, list[str]] = {_NO_SEED: [], _NO_USERS: []}
     for first, second in model_pairs(settings):
         pair = side_by_side(first, second)
-        who = f"{first.model} and {second.model} in {first.framework or second.framework or 'no framework named'}"
-        if pair is None:
-            without["no seed in common"].append(who)
-        elif not (differences := user_differences(pair)):
-            without[_NO_USERS].append(who)
-        else:
-            used += [run for side in pair.runs.values() for seed in pair.seeds for run in side[seed]]
-            records += [_model_record(first, second, pair, metric, differences[metric]) for metric in _METRICS]
+        if pair is None or not pair.user_differences:
+            where = _framework_of(first, second) or "no framework named"
+            without[_NO_USERS if pair else _NO_SEED].append(f"{first.model} and {second.model} in {where}")
+            continue
+        used += pair.used
+        records += [_model_record(first, second, pair, figure) for figure in MAIN_FIGURES]
     for test in ("t", "wilcoxon"):
         for record, corrected in zip(records, holm([record[f"{test}_p"] for record in records]), strict=True):
             record[f"{test}_holm"] = float(corrected)
@@ -51,11 +52,12 @@ def models_table(settings: Sequence[Setting], name: str) -> ReportTable:
     )
     columns = [
         Column("models", "l", lambda row: f"{row['first']} - {row['second']}"),
-        Column("framework", "l", lambda row: row["framework"]),
-        Column("metric", "l", lambda row: row["metric"]),
-        Column("first", "r", lambda row: decimals(row["first_mean"], 4)),
-        Column("second", "r", lambda row: decimals(row["second_mean"], 4)),
-        Column("difference", "r", lambda row: signed(row["difference"], row["error"]) + stars(row["t_holm"])),
+        *key_columns(("framework", "framework"), ("metric", "metric")),
+        Column("first", "r", lambda row: figure_text(row["first_mean"])),
+        Column("second", "r", lambda row: figure_text(row["second_mean"])),
+        Column(
+            "difference", "r", lambda row: signed_with_error(row["difference"], row["error"]) + stars(row["t_holm"])
+        ),
         Column("t-test", "r", lambda row: p_text(row["t_p"])),
         Column("Holm", "r", lambda row: p_text(row["t_holm"])),
         Column("Wilcoxon", "r", lambda row: p_text(row["wilcoxon_p"])),
@@ -63,105 +65,89 @@ def models_table(settings: Sequence[Setting], name: str) -> ReportTable:
         Column("users", "r", lambda row: f"{row['users']:,}"),
         Column("seeds", "r", lambda row: str(row["seeds"])),
     ]
-    return ReportTable(name, "Models against each other", caption, columns, records, used, notes)
+    return Table(name, "Models against each other", columns, records, caption, notes, used)
 
 
 def model_pairs(settings: Sequence[Setting]) -> list[tuple[Setting, Setting]]:
-    """The best settings of two models each, in one framework; a model of another library meets those of all."""
-    best = sorted(contenders(settings), key=lambda found: (found.model != "vae", found.model))
+    """The best settings of two models each, in one framework; a model without an engine of ours meets those of all."""
+    best = sorted(best_settings(settings), key=lambda found: model_order(found.model))
     return [
         (first, second)
         for first, second in combinations(best, 2)
-        if first.model != second.model and _meet(first, second)
+        if first.model != second.model and meet(first, second)
     ]
 
 
-def frameworks_table(pairs: Sequence[Pair], margin: float, name: str) -> ReportTable:
+def meet(first: Setting, second: Setting) -> bool:
+    """Whether two settings are of one framework, or one of them is of none of ours."""
+    return first.engine == second.engine if first.engine and second.engine else True
+
+
+def frameworks_table(pairs: Sequence[Pair], margin: float, name: str) -> Table:
     """Each setting that both frameworks ran: the difference and the equivalence test, over users and over seeds."""
     _, varying = shared_and_varying([pair.options for pair in pairs])
-    records, notes, without = [], [], []
-    for pair in pairs:
-        first, second = (pair.over_seeds(engine, "n100") for engine in ENGINES)
-        words = ", ".join(setting(pair.options, varying))
-        users = user_differences(pair).get("n100")
-        if users is None:
-            without.append(words)
-        records.append(_framework_record(words, first, second, users, margin))
+    records = [_framework_record(pair, setting(pair.options, varying), margin) for pair in pairs]
+    without = [record["setting"] for record, pair in zip(records, pairs, strict=True) if not pair.user_differences]
     caption = (
-        f"NDCG@100, {_DIFFERENCE}, in brackets the standard error, paired over users; p: paired t-test of the same. "
-        f"Equal: two one-sided t-tests (Schuirmann 1987) rule out a difference of {margin:g} or more at "
+        f"NDCG@100, {' - '.join(_TITLES)}, in brackets the standard error, paired over users; p: paired t-test of the "
+        f"same. Equal: two one-sided t-tests (Schuirmann 1987) rule out a difference of {margin:g} or more at "
         f"{100 * LEVEL:g} %; the intervals are those that belong to them. "
         "A difference that is not significant is not yet an agreement."
     )
-    if without:
-        notes.append(f"Nothing is known over users, {_NO_USERS}: {listed(without, 'setting')}.")
+    notes = [f"Nothing is known over users, {_NO_USERS}: {listed(without, 'setting')}."] if without else []
     if any(len(pair.seeds) == 1 for pair in pairs):
         notes.append("A setting that ran from one seed says nothing over seeds.")
     if not pairs:
         notes.append("No setting was run by both frameworks from the same seed.")
     columns = [
-        Column("setting", "l", lambda row: row["setting"]),
-        *(Column(entry.title, "r", _mean_of(engine)) for engine, entry in ENGINES.items()),
-        Column("difference", "r", lambda row: signed(row["difference"], row["users_error"])),
+        *key_columns(("setting", "setting")),
+        *(Column(ENGINES[name].title, "r", lambda row, name=name: figure_text(row[name])) for name in ENGINES),
+        Column("difference", "r", lambda row: signed_with_error(row["difference"], row["users_error"])),
         Column("p", "r", lambda row: p_text(row["p"])),
         *_test_columns("users", margin),
         *_test_columns("seeds", margin),
         Column("seeds", "r", lambda row: str(row["seeds_n"])),
     ]
-    used = [run for pair in pairs for side in pair.runs.values() for seed in pair.seeds for run in side[seed]]
-    return ReportTable(name, "PyTorch against MXNet", caption, columns, records, used, notes)
+    used = [run for pair in pairs for run in pair.used]
+    return Table(name, FRAMEWORKS, columns, records, caption, notes, used)
 
 
-def verdict(record: Record, over: str) -> str:
+def verdict(record: Mapping[str, Any], over: str) -> str:
     """What the equivalence test over ``users`` or ``seeds`` shows: equal, not shown, or - where there is none."""
     p = record[f"{over}_p"]
     return "-" if np.isnan(p) else "equal" if p < LEVEL else "not shown"
 
 
-def _meet(first: Setting, second: Setting) -> bool:
-    frames = {first.options["dl_frame"], second.options["dl_frame"]}
-    ours = {entry.dl_frame for entry in ENGINES.values()}
-    return len(frames) == 1 or not frames <= ours
+def _framework_of(first: Setting, second: Setting) -> str:
+    """The framework of a pair: that of the model which has one of ours."""
+    return (first if first.engine or not second.engine else second).framework or second.framework
 
 
-def _model_record(
-    first: Setting, second: Setting, pair: Pair, metric: str, differences: np.ndarray
-) -> dict[str, Any]:  # fmt: skip
-    tests = paired_tests(differences)
-    means = [float(pair.over_seeds(side, metric).mean()) for side in pair.runs]
+def _model_record(first: Setting, second: Setting, pair: Pair, figure: str) -> dict[str, Any]:
+    found = pair.difference(figure)
     return {
-        "first": first.model, "second": second.model, "framework": first.framework or second.framework,
-        "metric": _METRICS[metric], "first_mean": means[0], "second_mean": means[1], "difference": means[0] - means[1],
-        "error": tests.error, "t_p": tests.t, "t_holm": np.nan, "wilcoxon_p": tests.wilcoxon, "wilcoxon_holm": np.nan,
-        "users": tests.n, "seeds": len(pair.seeds),
+        "first": first.model, "second": second.model, "framework": _framework_of(first, second),
+        "metric": FIGURES[figure].title, "first_mean": float(found.first.mean()),
+        "second_mean": float(found.second.mean()), "difference": found.mean, "error": found.test.error,
+        "t_p": found.test.p, "t_holm": np.nan, "wilcoxon_p": signed_rank_p(found.per_user), "wilcoxon_holm": np.nan,
+        "users": found.test.n, "seeds": len(pair.seeds),
     }  # fmt: skip
 
 
-def _framework_record(
-    words: str, first: np.ndarray, second: np.ndarray, users: np.ndarray | None, margin: float
-) -> dict[str, Any]:
-    over_users = equivalence_test(users if users is not None and len(users) else np.full(1, np.nan), margin)
-    over_seeds = equivalence_test(first - second, margin)
-    record = {
-        "setting": words,
-        **{engine: float(np.mean(v)) for engine, v in zip(ENGINES, (first, second), strict=True)},
+def _framework_record(pair: Pair, words: str, margin: float) -> dict[str, Any]:
+    found = pair.difference(PRIMARY)
+    record: dict[str, Any] = {"setting": words, **dict.fromkeys(ENGINES, np.nan)}
+    record |= {
+        side: float(np.mean(scores)) for side, scores in zip(pair.runs, (found.first, found.second), strict=True)
     }
-    record |= {"difference": float(np.mean(first - second))}
-    record |= {"p": paired_tests(users).t if users is not None else np.nan, "margin": margin}
-    return record | _test_record("users", over_users) | _test_record("seeds", over_seeds)
-
-
-def _test_record(over: str, test: Equivalence) -> dict[str, Any]:
-    names = {"error": test.error, "low": test.low, "high": test.high, "p": test.p, "n": test.n}
-    return {f"{over}_{name}": value for name, value in names.items()}
+    record |= {"difference": found.mean, "p": found.test.p, "margin": margin}
+    for over, test in found.equivalence(margin).items():
+        record |= {f"{over}_{name}": getattr(test, name) for name in ("error", "low", "high", "p", "n")}
+    return record
 
 
 def _test_columns(over: str, margin: float) -> list[Column]:
     return [
-        Column(f"over {over}, 90 %", "r", lambda row: interval(row[f"{over}_low"], row[f"{over}_high"])),
+        Column(f"over {over}, 90 %", "r", lambda row: range_text(row[f"{over}_low"], row[f"{over}_high"])),
         Column(f"within {margin:g}", "l", lambda row: verdict(row, over)),
     ]
-
-
-def _mean_of(engine: str) -> Any:
-    return lambda row: decimals(row[engine], 4)

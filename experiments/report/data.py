@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from data_prep import PreparedData, load_prepared
 from data_prep.find import dataset_folder
 from data_prep.options import PROTOCOL
 from data_prep.prepared import MANIFEST, read_manifest
-from experiments.analysis.pairs import Run
-from experiments.analysis.published import is_blank
-from experiments.report.parts import Column, ReportTable
-from experiments.report.text import share
+from experiments.analysis.number_text import percent
+from experiments.analysis.runs import Run, is_blank, option_value
+from experiments.analysis.table import Column, Table, key_columns
 from utils.system.errors import UserError, one_line
 from utils.system.files import read_json
+
+_COUNTS = (
+    "events", "users", "items", "training_users", "training_items", "validation_users", "test_users",
+    "test_users_with_held_out_events",
+)  # fmt: skip
 
 
 def folder_of(run: Run, data_dir: str) -> Path:
@@ -44,38 +47,28 @@ def prepared(runs: Sequence[Run], data_dir: str) -> PreparedData:
     return load_prepared(folder_of(runs[0], data_dir))
 
 
-def data_table(runs: Iterable[Run], data_dir: str) -> ReportTable:
+def data_table(runs: Iterable[Run], data_dir: str) -> Table:
     """The data sets: events, users, items, density, held-out users; a row per preparation."""
-    by_data: dict[tuple[str, str], list[Run]] = {}
+    one_of = {}
     for run in runs:
-        fingerprint = "" if is_blank(run.get("data")) else run["data"]
-        by_data.setdefault((run["dataset"], fingerprint), []).append(run)
+        one_of.setdefault((run["dataset"], option_value(run, "data")), run)
     records, notes = [], []
-    for (dataset, fingerprint), of_data in by_data.items():
+    for (dataset, fingerprint), run in one_of.items():
         try:
-            counts = read_manifest(folder_of(of_data[0], data_dir))["counts"]
+            counts = read_manifest(folder_of(run, data_dir))["counts"]
         except UserError as error:
             notes.append(f"{dataset}: {one_line(error)}.")
             continue
-        records.append({"dataset": dataset, "data": fingerprint, **_flat(counts)})
+        plain = {name: value for name, value in counts.items() if not isinstance(value, dict)}
+        records.append({"dataset": dataset, "data": fingerprint, **plain})
     columns = [
-        Column("data set", "l", lambda row: row["dataset"]),
-        Column("preparation", "l", lambda row: row["data"]),
-        *(_counted(title, name) for title, name in (("events", "events"), ("users", "users"), ("items", "items"))),
-        Column("density", "r", lambda row: share(row["density"])),
-        _counted("training users", "training_users"),
-        _counted("training items", "training_items"),
-        _counted("validation users", "validation_users"),
-        _counted("test users", "test_users"),
-        _counted("with held-out items", "test_users_with_held_out_events"),
+        *key_columns(("data set", "dataset"), ("preparation", "data")),
+        *(Column(_title(name), "r", lambda row, name=name: f"{row[name]:,}") for name in _COUNTS),
     ]
+    columns.insert(5, Column("density", "r", lambda row: percent(row["density"])))
     caption = "After the filters; density: events over users times items. Training items are those that models see."
-    return ReportTable("data-sets", "The data sets", caption, columns, records, [], notes)
+    return Table("data-sets", "The data sets", columns, records, caption, notes)
 
 
-def _counted(title: str, name: str) -> Column:
-    return Column(title, "r", lambda row: f"{row[name]:,}")
-
-
-def _flat(counts: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in counts.items() if not isinstance(value, dict)}
+def _title(name: str) -> str:
+    return "with held-out items" if name == "test_users_with_held_out_events" else name.replace("_", " ")

@@ -6,10 +6,12 @@ import re
 
 from markupsafe import Markup, escape
 
-#: The colours of ``analysis.plot_style`` that a page in the dark has others for, by the names of its style sheet.
+from experiments.analysis.plot_style import COLOURS, FAINT, GRID, INK
+
+#: The colours of figures by the names of the page's style sheet, which has others for them in the dark.
 _COLOURS = {
-    "#333333": "ink", "#bbbbbb": "faint", "#e6e6e6": "grid", "#ffffff": "paper", "#0072b2": "pytorch",
-    "#d55e00": "mxnet", "#009e73": "vae", "#cc79a7": "dae",
+    INK.lower(): "ink", FAINT.lower(): "faint", GRID.lower(): "grid", "#ffffff": "paper",
+    **{colour.lower(): name for name, colour in COLOURS.items()},
 }  # fmt: skip
 _COLOUR = re.compile("|".join(_COLOURS), re.IGNORECASE)
 _ROOT = re.compile(r'<svg\b[^>]*?viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>')

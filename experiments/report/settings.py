@@ -8,25 +8,30 @@ from typing import Any
 
 import numpy as np
 
-from experiments.analysis.comparison_text import framework_title
-from experiments.analysis.pairs import (
+from experiments.analysis.pairs import Pair, pair_of
+from experiments.analysis.runs import (
     OPTIONS,
-    Pair,
     Run,
     engine_of,
+    framework_title,
     number,
+    option_value,
     reading_order,
     seed_of,
-    str_or_number,
+    sort_key,
     with_profile,
 )
-from experiments.analysis.published import is_blank
-from experiments.analysis.settings_text import setting
+from experiments.analysis.settings_text import setting, shared_and_varying
 from utils.deviations import PROFILES
 from utils.engine import ENGINES
+from utils.figures import FIGURES, PRIMARY
 from utils.results import DIVERGED
+from utils.results_table import NOT_APPLICABLE
 from utils.run_arrays import read_per_user
 from utils.system.errors import UserError
+
+VALIDATION = f"val_{PRIMARY}"  # the column of the figure on the validation users
+_TITLE = FIGURES[PRIMARY].title
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,11 @@ class Setting:
         return framework_title(self.options)
 
     @property
+    def engine(self) -> str | None:
+        """The engine; None of a model without one of ours."""
+        return engine_of(self.options)
+
+    @property
     def by_seed(self) -> dict[Any, list[Run]]:
         """The runs of each seed."""
         found: dict[Any, list[Run]] = {}
@@ -65,27 +75,27 @@ class Setting:
 
     def words(self, varying: Sequence[str]) -> str:
         """The setting in words, of the options ``varying`` those not at their default."""
-        return ", ".join(setting(self.options, varying))
+        return setting(self.options, varying)
 
 
-def known(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
+def with_result(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
     """The runs that have a result, in reading order, and a line for each that has none or diverged.
 
     The best weights of half a training compare with nothing.
     """
     kept, left_out = [], []
     for run in runs:
-        if run.get("status") == DIVERGED or np.isnan(number(run.get("n100"))):
+        if run.get("status") == DIVERGED or np.isnan(number(run.get(PRIMARY))):
             left_out.append(run)
         else:
             kept.append(with_profile(run))
     named = [run for run in left_out if run.get("run_id")]
     notes = [
-        f"{run['run_id']} {'diverged' if run.get('status') == DIVERGED else 'has no NDCG@100'} and is left out."
+        f"{run['run_id']} {'diverged' if run.get('status') == DIVERGED else f'has no {_TITLE}'} and is left out."
         for run in named
     ]
     if nameless := len(left_out) - len(named):
-        notes.append(f"{nameless} without NDCG@100 left out.")
+        notes.append(f"{nameless} without {_TITLE} left out.")
     return sorted(kept, key=reading_order), notes
 
 
@@ -93,18 +103,18 @@ def settings_of(runs: Iterable[Run]) -> list[Setting]:
     """``runs`` by setting, in reading order."""
     groups: dict[tuple, list[Run]] = {}
     for run in runs:
-        groups.setdefault(tuple(_option(run, name) for name in (*OPTIONS, "dl_frame")), []).append(run)
+        groups.setdefault(tuple(option_value(run, name) for name in (*OPTIONS, "dl_frame")), []).append(run)
     found = [
         Setting(
             dict(zip((*OPTIONS, "dl_frame"), key, strict=True)),
-            tuple(sorted(group, key=lambda run: str_or_number(seed_of(run)))),
+            tuple(sorted(group, key=lambda run: sort_key(seed_of(run)))),
         )
         for key, group in groups.items()
     ]
     return sorted(found, key=lambda found: (reading_order({**found.options, "dl_frame": ""}), _place(found)))
 
 
-def contenders(settings: Sequence[Setting]) -> list[Setting]:
+def best_settings(settings: Sequence[Setting]) -> list[Setting]:
     """The best setting of each framework and model, as the validation users say (the test users where they do not).
 
     The study's profile computes otherwise than the paper and is taken only where nothing else ran.
@@ -112,59 +122,68 @@ def contenders(settings: Sequence[Setting]) -> list[Setting]:
     places: dict[tuple, list[Setting]] = {}
     for found in settings:
         places.setdefault((found.model, found.options["dl_frame"]), []).append(found)
-    return [max(group, key=_merit) for group in places.values()]
+    papers = next(iter(PROFILES))
+    return [
+        max(group, key=lambda found: (found.options["profile"] == papers, score(found))) for group in places.values()
+    ]
 
 
 def best_run(found: Setting) -> Run:
     """The run of a setting that was best on the validation users (on the test users where these are not known)."""
-    return max(found.runs, key=_score)
+    return max(found.runs, key=_score_of_run)
 
 
-def merit(found: Setting) -> float:
-    """The mean score of a setting on the validation users (on the test users where not all of these are known)."""
-    return float(np.mean(found.values("val_n100" if by_validation(found) else "n100")))
+def score(found: Setting) -> float:
+    """The mean NDCG@100 of a setting on the validation users (on the test users where not all of these are known)."""
+    return float(np.mean(found.values(VALIDATION if by_validation(found) else PRIMARY)))
 
 
 def by_validation(found: Setting) -> bool:
     """Whether the validation scores of all runs are known."""
-    return not np.isnan(found.values("val_n100")).any()
+    return not np.isnan(found.values(VALIDATION)).any()
 
 
 def side_by_side(first: Setting, second: Setting) -> Pair | None:
     """Two settings as a pair, by the seeds that both ran; None where there are none. First less second."""
-    sides = {"first": first.by_seed, "second": second.by_seed}
-    seeds = tuple(sorted(set(sides["first"]) & set(sides["second"]), key=str_or_number))
-    return Pair(first.options, seeds, sides) if seeds else None
+    return pair_of(first.options, {"first": first.by_seed, "second": second.by_seed})
 
 
-def user_values(found: Setting, name: str) -> tuple[np.ndarray, np.ndarray]:
+def alike(settings: Sequence[Setting]) -> list[list[Setting]]:
+    """Settings that differ in the framework only, together."""
+    groups: dict[tuple, list[Setting]] = {}
+    for found in settings:
+        key = tuple(value for name, value in found.options.items() if name != "dl_frame")
+        groups.setdefault(key, []).append(found)
+    return list(groups.values())
+
+
+def fullness(group: Sequence[Setting]) -> tuple[Any, ...]:
+    """Of :func:`alike` settings: prefers what most frameworks and seeds ran, near the defaults, best on validation."""
+    cap = group[0].options["anneal_cap"]
+    not_default, _ = shared_and_varying([group[0].options])
+    best = max(score(found) for found in group)
+    return len(group), sum(len(found.runs) for found in group), -len(not_default), cap == NOT_APPLICABLE, best
+
+
+def user_values(runs: Sequence[Run], name: str) -> tuple[np.ndarray, np.ndarray]:
     """Each test user's figure, averaged over the runs: the users' rows, int ``(n,)``, and the means, float64 ``(n,)``.
 
     Raises ``UserError`` where a run's ``per_user.npz`` is missing, damaged or lacks the figure, ``ValueError`` where
     the runs have different users.
     """
-    if not all(run.get("folder") for run in found.runs):
+    if not all(run.get("folder") for run in runs):
         raise UserError("the runs' folders, which hold the figures of each user, are not beside the table")
-    stored = [read_per_user(run["folder"]) for run in found.runs]
+    stored = [read_per_user(run["folder"]) for run in runs]
     users = stored[0]["user"]
     if any(name not in each or not np.array_equal(users, each["user"]) for each in stored):
         raise ValueError("its runs' per_user.npz are not of the same users and figures")
     return users, np.mean([each[name].astype(np.float64) for each in stored], axis=0)
 
 
-def _option(run: Run, name: str) -> Any:
-    return "" if is_blank(run.get(name)) else run[name]
-
-
 def _place(found: Setting) -> int:
-    engine = engine_of(found.options)
-    return list(ENGINES).index(engine) if engine else len(ENGINES)
+    return list(ENGINES).index(found.engine) if found.engine else len(ENGINES)
 
 
-def _merit(found: Setting) -> tuple[bool, float]:
-    return found.options["profile"] == next(iter(PROFILES)), merit(found)
-
-
-def _score(run: Run) -> float:
-    score = number(run.get("val_n100"))
-    return number(run["n100"]) if np.isnan(score) else score
+def _score_of_run(run: Run) -> float:
+    validation = number(run.get(VALIDATION))
+    return number(run[PRIMARY]) if np.isnan(validation) else validation

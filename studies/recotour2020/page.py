@@ -16,16 +16,17 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.analysis.annealing import Curve, annealing_curves, annealing_table, best_in_words, curves_of
-from experiments.analysis.compare import add_results, of_dataset, read
+from experiments.analysis.annealing_panel import annealing_curves
 from experiments.analysis.equivalence import MARGIN
-from experiments.analysis.pairs import Run, distinct_runs, reading_order
-from experiments.analysis.text_table import Table, filled, skeleton
-from studies.recotour2020.costs import costs_in_words
+from experiments.analysis.history import LearningCurve
+from experiments.analysis.plot_style import INSTALL, can_draw
+from experiments.analysis.runs import Run, add_results, distinct_runs, read_all, reading_order
+from experiments.analysis.table import Table
+from studies.recotour2020.annealing import annealing_in_words, annealing_table, draw_annealing
+from studies.recotour2020.costs import costs_in_words, draw_costs
+from studies.recotour2020.document import fill_places, skeleton
 from studies.recotour2020.runs import Effect, annealed_to_one, core, effects, usable
 from studies.recotour2020.tables import core_table, effects_table, gap_table, original_table
-from utils.deviations import PROFILES
-from utils.engine import ENGINES
 from utils.results import COLUMNS, cells
 from utils.system.command_line import option, parser_for, real
 from utils.system.errors import UserError
@@ -33,7 +34,7 @@ from utils.system.files import write_text, written_whole
 
 DOCUMENT, RESULTS = "discrepancy.md", "discrepancy.csv"
 COSTS, ANNEALING = "figures/costs", "figures/annealing"  # without their endings
-NO_MATPLOTLIB = "matplotlib is not installed, so no figure: pip install -c constraints.txt -e '.[report]'"
+NO_MATPLOTLIB = f"matplotlib is not installed, so no figure: {INSTALL}"
 NOTHING_TO_DRAW = {
     COSTS: "no figure of costs: no finished run with a single deviation and its partner without",
     ANNEALING: "no figure of annealing: no finished run annealed to 1 (grid annealing_to_one)",
@@ -57,7 +58,7 @@ class Findings:
 
     tables: list[Table]
     effects: list[Effect]
-    curves: list[Curve]
+    curves: list[LearningCurve]
     used: list[Run]
 
 
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Path(given.out)
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {given.out} is a file; expected a folder")
-    runs = usable(distinct_runs(of_dataset([read(path) for path in given.results], given.dataset)))
+    runs = usable(distinct_runs(read_all(given.results, given.dataset)))
     found = findings(runs, given.dataset, given.margin)
     print("\n\n".join(table.text() for table in found.tables), end="\n\n")
     written = [_write_results(given.results, found.used, out / RESULTS)]
@@ -88,8 +89,8 @@ def findings(runs: Sequence[Run], dataset: str, margin: float = MARGIN) -> Findi
         core_table(places), effects_table(single, without_partner), gap_table(places, margin),
         original_table(places, dataset), annealing_table(curves, without_history),
     ]  # fmt: skip
-    used = [run for cell in places for of_seeds in cell.runs.values() for run in of_seeds.values()]
-    used += [run for effect in single for of_seeds in effect.pair.runs.values() for (run,) in of_seeds.values()]
+    used = [run for cell in places for run in cell.all_runs]
+    used += [run for effect in single for run in effect.pair.used]
     return Findings(tables, single, curves, [*used, *annealed])
 
 
@@ -100,12 +101,7 @@ def _draw(found: Findings, out: Path) -> dict[str, list[Path]]:
         print(NOTHING_TO_DRAW[stem], file=sys.stderr)
     if not any(shown.values()):
         return {}
-    try:
-        from experiments.analysis.annealing_figure import draw_annealing
-        from studies.recotour2020.costs_figure import draw_costs
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "matplotlib":
-            raise
+    if not can_draw():
         print(NO_MATPLOTLIB, file=sys.stderr)
         return {}
     draw = {COSTS: draw_costs, ANNEALING: draw_annealing}
@@ -128,7 +124,7 @@ def _write_results(places: Iterable[str], used: Sequence[Run], path: Path) -> Pa
 
 def _write_document(found: Findings, figures: Collection[str], path: Path) -> Path:
     """Put tables and ``figures`` into the document, or into a new one that holds nothing else."""
-    words = {COSTS: _costs_in_words(found.effects), ANNEALING: _annealing_in_words(found.curves)}
+    words = {COSTS: costs_in_words(found.effects), ANNEALING: annealing_in_words(found.curves)}
     parts = {f"table: {table.name}": table.markdown() for table in found.tables}
     headings = {f"table: {table.name}": table.title for table in found.tables}
     for stem, text in words.items():
@@ -136,24 +132,8 @@ def _write_document(found: Findings, figures: Collection[str], path: Path) -> Pa
         parts[place] = f"![{text}]({stem}.svg)" if stem in figures else NO_FIGURE
         headings[place] = f"Figure: {Path(stem).name}"
     document = path.read_text(encoding="utf-8") if path.exists() else skeleton("The discrepancy", headings)
-    text, homeless = filled(document, parts, str(path))
+    text, homeless = fill_places(document, parts, str(path))
     for place in homeless:
         print(f"warning: {path} has no place for it; expected a line <!-- {place} -->", file=sys.stderr)
     write_text(path, text)
     return path
-
-
-def _costs_in_words(effects: Sequence[Effect]) -> str:
-    """What the figure of costs shows, for those who do not see it: the differences of each deviation."""
-    return f"What each deviation costs in test NDCG@100. {costs_in_words(effects)}."
-
-
-def _annealing_in_words(curves: Sequence[Curve]) -> str:
-    """What the figure of annealing shows, for those who do not see it: where each framework was best."""
-    best = [
-        f"{profile}, {entry.title}: best at {best_in_words(chosen)}"
-        for profile in PROFILES
-        for engine, entry in ENGINES.items()
-        if (chosen := curves_of(curves, profile, engine))
-    ]
-    return f"Validation NDCG@100 against the epoch while β rises to 1. {'; '.join(best)}."

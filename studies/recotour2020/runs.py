@@ -6,20 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from experiments.analysis.pairs import (
-    OPTIONS,
-    Pair,
-    Run,
-    engine_of,
-    error_and_p,
-    reading_order,
-    seed_of,
-    user_differences,
-    with_profile,
-)
-from experiments.analysis.published import is_blank
+from experiments.analysis.pairs import Pair, pair_of
+from experiments.analysis.runs import OPTIONS, Run, engine_of, option_value, reading_order, seed_of, with_profile
 from experiments.analysis.settings_text import option_text, shared_and_varying
 from utils.deviations import DEVIATIONS, PROFILES, deviations_of
 from utils.engine import ENGINES
@@ -29,24 +17,6 @@ from utils.results import DIVERGED
 #: The sides of a deviation's comparison; its cost is the first less the second.
 WITH, WITHOUT = "with", "without"
 _AXES = ("profile", "deviations", "anneal_cap", "annealing", "constant_anneal", "weight_decay")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What the first side of a pair has more than the second, in NDCG@100.
-
-    Attributes:
-        per_user: each user's, averaged over the seeds, float64 ``(users,)``; None where a ``per_user.npz`` is absent.
-        per_seed: each seed's, float64 ``(seeds,)``.
-        mean: over the seeds.
-        error, p: standard error over users and paired t-test of ``per_user``; NaN where it is None.
-    """
-
-    per_user: np.ndarray | None
-    per_seed: np.ndarray
-    mean: float
-    error: float
-    p: float
 
 
 @dataclass(frozen=True)
@@ -61,6 +31,11 @@ class Cell:
     weight_decay: float
     runs: dict[str, dict[int, Run]]
     pair: Pair | None
+
+    @property
+    def all_runs(self) -> list[Run]:
+        """The runs of both frameworks."""
+        return [run for of_seeds in self.runs.values() for run in of_seeds.values()]
 
 
 @dataclass(frozen=True)
@@ -98,13 +73,6 @@ def in_force(run: Run) -> frozenset[str]:
     return deviations_of(RunOptions(profile=run["profile"], deviations=names).model, engine_of(run))
 
 
-def difference(pair: Pair) -> Difference:
-    """The difference of a pair, its error and test; see :class:`Difference`."""
-    first, second = (pair.over_seeds(side, "n100") for side in pair.runs)
-    per_user = user_differences(pair).get("n100")
-    return Difference(per_user, first - second, float(np.mean(first - second)), *error_and_p(per_user))
-
-
 def core(runs: Sequence[Run]) -> list[Cell]:
     """The core: every profile, cap and weight decay that was run without single deviations, all else equal.
 
@@ -136,7 +104,7 @@ def effects(runs: Sequence[Run]) -> tuple[list[Effect], list[str]]:
     """
     settings: dict[tuple, dict[frozenset[str], dict[int, Run]]] = {}
     for run in runs:
-        shared = tuple("" if is_blank(run.get(name)) else run[name] for name in OPTIONS if name != "deviations")
+        shared = tuple(option_value(run, name) for name in OPTIONS if name != "deviations")
         of_setting = settings.setdefault((engine_of(run), shared), {})
         of_setting.setdefault(in_force(run), {}).setdefault(seed_of(run), run)
     found: list[Effect] = []
@@ -157,7 +125,7 @@ def effects(runs: Sequence[Run]) -> tuple[list[Effect], list[str]]:
     return sorted(found, key=_effect_order), notes
 
 
-def told_of_effects(effects: Sequence[Effect]) -> tuple[list[str], list[str]]:
+def shared_and_varying_of(effects: Sequence[Effect]) -> tuple[list[str], list[str]]:
     """What the settings of ``effects`` share beside the defaults, as texts; the options beside profile and deviations
     that they differ in.
     """
@@ -191,7 +159,7 @@ def _fullest(runs: Iterable[Run], among_equals: Callable[[list[Run]], Any]) -> l
     """Of ``runs`` those that share the options beside ``_AXES`` and fill most of the places these span."""
     groups: dict[tuple, list[Run]] = {}
     for run in runs:
-        rest = tuple("" if is_blank(run.get(name)) else run[name] for name in OPTIONS if name not in _AXES)
+        rest = tuple(option_value(run, name) for name in OPTIONS if name not in _AXES)
         groups.setdefault(rest, []).append(run)
 
     def places(group: list[Run]) -> int:
@@ -204,9 +172,6 @@ def _fullest(runs: Iterable[Run], among_equals: Callable[[list[Run]], Any]) -> l
 
 def _pair(sides: Mapping[str, Mapping[int, Run]]) -> Pair | None:
     """The pair of two sides' runs by seed; None where they share no seed."""
-    seeds = tuple(sorted(set.intersection(*map(set, sides.values()))))
-    if not seeds:
-        return None
-    one = next(iter(sides.values()))[seeds[0]]
-    options = {name: "" if is_blank(one.get(name)) else one[name] for name in OPTIONS}
-    return Pair(options, seeds, {side: {seed: [runs[seed]] for seed in seeds} for side, runs in sides.items()})
+    one = next((run for of_seeds in sides.values() for run in of_seeds.values()), {})
+    options = {name: option_value(one, name) for name in OPTIONS}
+    return pair_of(options, {side: {seed: [run] for seed, run in of_seeds.items()} for side, of_seeds in sides.items()})

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 import numpy as np
-from scipy import stats
 
-from experiments.analysis.comparison_text import p_text, short_number, small_number
-from experiments.analysis.equivalence import Equivalence, equivalence_test
-from experiments.analysis.pairs import Run
-from experiments.analysis.settings_text import option_text, setting, shared_and_varying
-from experiments.analysis.text_table import Table
-from studies.recotour2020.runs import WITH, WITHOUT, Cell, Effect, difference, told_of_effects
+from experiments.analysis.number_text import decimals, p_text, range_text, signed, signed_with_error, spread
+from experiments.analysis.runs import Run
+from experiments.analysis.settings_text import option_text, setting_parts, shared_and_varying
+from experiments.analysis.statistics import Equivalence, deviation, prediction_interval
+from experiments.analysis.table import Table, text_columns
+from studies.recotour2020.runs import WITH, WITHOUT, Cell, Effect, shared_and_varying_of
 from utils.deviations import PROFILES
 from utils.engine import ENGINES
+from utils.figures import PRIMARY
 
 #: Test NDCG@100 of the study's own published code, run elsewhere on this project's split of MovieLens 1M: cap 0.2,
 #: 200-600, its seed not fixed; and how near the 2020 profile should come.
@@ -32,23 +32,24 @@ def core_table(cells: Sequence[Cell]) -> Table:
     """Profile, cap and weight decay: test NDCG@100 of both frameworks, and their difference."""
     rows = []
     for cell in cells:
-        means = [_spread([run["n100"] for run in cell.runs[engine].values()]) for engine in ENGINES]
-        epochs = [_mean([run["best_epoch"] for run in cell.runs[engine].values()], 0) for engine in ENGINES]
-        seeds = list(dict.fromkeys(str(len(cell.runs[engine])) for engine in ENGINES))
-        rows.append((*_place(cell), *means, *_difference(cell), " / ".join(epochs), " / ".join(seeds)))
+        of_engines = [list(cell.runs[engine].values()) for engine in ENGINES]
+        scores = [_spread([run[PRIMARY] for run in runs]) for runs in of_engines]
+        epochs = [_mean([run["best_epoch"] for run in runs], 0) for runs in of_engines]
+        seeds = dict.fromkeys(str(len(runs)) for runs in of_engines)
+        rows.append((*_place(cell), *scores, *_difference(cell), " / ".join(epochs), " / ".join(seeds)))
     header = ("profile", "cap", "weight decay", *_TITLES, f"{_DIFFERENCE} (error)", "p", "best epoch", "seeds")
-    notes = [
-        f"{_setting_of([run for cell in cells for run in _runs(cell)])}. Mean test NDCG@100 over the seeds ± standard "
-        "deviation over them; in brackets the standard error of the difference, paired (each user's difference "
-        "averaged over the common seeds, over users); p: paired t-test over users; best epoch: mean.",
-        *_missing(cells),
-    ]
-    return Table("core", "The core", header, "lrrrrrrrr", rows, notes if rows else [NO_CORE])
+    legend = (
+        f"{_setting_of([run for cell in cells for run in cell.all_runs])}. Mean test NDCG@100 over the seeds ± "
+        "standard deviation over them; in brackets the standard error of the difference, paired (each user's "
+        "difference averaged over the common seeds, over users); p: paired t-test over users; best epoch: mean."
+    )
+    notes = _missing(cells) if rows else [NO_CORE]
+    return Table("core", "The core", text_columns(header, "lrrrrrrrr"), rows, legend, notes)
 
 
 def effects_table(effects: Sequence[Effect], notes: Sequence[str]) -> Table:
     """What each deviation costs: NDCG@100 with it and without it, all else equal."""
-    shared, varying = told_of_effects(effects)
+    shared, varying = shared_and_varying_of(effects)
     one_model = len({effect.pair.options["p_dims"] for effect in effects}) == 1
     rows = [_effect_row(effect, varying, one_model) for effect in effects]
     header = (
@@ -61,23 +62,22 @@ def effects_table(effects: Sequence[Effect], notes: Sequence[str]) -> Table:
         "standard error over users; over seeds: the smallest and the largest difference of a seed; p: paired t-test "
         "over users, each row by itself (not corrected for their number); best epoch: mean, without and with."
     )
-    alone = ["No finished run with a single deviation yet."] if not rows else [legend]
-    return Table("deviations", "What each deviation costs", header, "llllrrrrrrr", rows, [*alone, *notes])
+    none = [] if rows else ["No finished run with a single deviation yet."]
+    columns = text_columns(header, "llllrrrrrrr")
+    return Table("deviations", "What each deviation costs", columns, rows, legend, [*none, *notes])
 
 
 def gap_table(cells: Sequence[Cell], margin: float) -> Table:
     """Whether the frameworks agree: the equivalence test of each place of the core that both ran."""
     rows, notes = [], []
     for cell in (cell for cell in cells if cell.pair is not None):
-        found = difference(cell.pair)
-        seeds = equivalence_test(found.per_seed, margin)
-        if found.per_user is None or len(found.per_user) < 2:
-            users = None
-            notes.append(f"{', '.join(_words(cell))}: per_user.npz is missing, so nothing is known over users.")
-        else:
-            users = equivalence_test(found.per_user, margin)
-        tests = [text for test in (users, seeds) for text in _test_texts(test)]
-        rows.append((*_place(cell), _signed(found.mean), *tests, _verdict(users, seeds, margin), str(seeds.n)))
+        found = cell.pair.difference()
+        tests = found.equivalence(margin)
+        if tests["users"].n < 2:
+            place = ", ".join(_words(cell))
+            notes.append(f"{place}: per_user.npz is missing, so nothing is known over users.")
+        texts = [text for test in tests.values() for text in (range_text(test.low, test.high), p_text(test.p))]
+        rows.append((*_place(cell), signed(found.mean), *texts, _verdict(tests), str(tests["seeds"].n)))
     header = (
         "profile", "cap", "weight decay", _DIFFERENCE, "over users, 90 %", "p", "over seeds, 90 %", "p",
         f"within {margin:g}", "seeds",
@@ -87,42 +87,35 @@ def gap_table(cells: Sequence[Cell], margin: float) -> Table:
         "interval that belongs to them. equal: a difference of that size is ruled out over users and over seeds; "
         "apart: both intervals lie beyond it; open: neither is shown. One seed says nothing over seeds."
     )
-    alone = [legend] if rows else ["No place of the core that both frameworks ran yet."]
-    return Table("gap", "Does the paper's profile close the gap?", header, "lrrrrrrrlr", rows, [*alone, *notes])
+    none = [] if rows else ["No place of the core that both frameworks ran yet."]
+    title = "Does the paper's profile close the gap?"
+    return Table("gap", title, text_columns(header, "lrrrrrrrlr"), rows, legend, [*none, *notes])
 
 
 def original_table(cells: Sequence[Cell], dataset: str) -> Table:
     """The 2020 profile against the study's own code on the same split."""
-    rows = []
     chosen = [cell for cell in cells if (cell.profile, cell.cap, cell.weight_decay) == ("recotour2020", 0.2, 0.0)]
-    if dataset == ORIGINAL_DATASET:
-        for cell in chosen:
-            for engine, entry in ENGINES.items():
-                if scores := [run["n100"] for run in cell.runs[engine].values()]:
-                    apart = float(np.mean(scores)) - ORIGINAL[engine]
-                    near = "yes" if abs(apart) <= NEAR else "no"
-                    original = short_number(f"{ORIGINAL[engine]:.3f}")
-                    told = (original, _spread(scores), _signed(apart), near, _one_more(scores), str(len(scores)))
-                    rows.append((entry.title, *told))
+    rows = [
+        _original_row(engine, [run[PRIMARY] for run in cell.runs[engine].values()])
+        for cell in chosen
+        for engine in ENGINES
+        if cell.runs[engine] and dataset == ORIGINAL_DATASET
+    ]
     header = (
         "framework", "its code", "profile recotour2020", "difference", f"within {NEAR:g}", "one more seed, 95 %",
         "seeds",
     )  # fmt: skip
-    if rows:
-        notes = [
-            "Test NDCG@100 at cap 0.2, weight decay 0: mean over the seeds ± standard deviation over them; one more "
-            "seed: where one more run would lie, so an original beyond it is more than a matter of seeds (prediction "
-            "interval, Student's t)."
-        ]
-    elif dataset == ORIGINAL_DATASET:
-        notes = ["No finished run of the 2020 profile at cap 0.2 and weight decay 0 yet."]
+    legend = (
+        "Test NDCG@100 at cap 0.2, weight decay 0: mean over the seeds ± standard deviation over them; one more "
+        "seed: where one more run would lie, so an original beyond it is more than a matter of seeds (prediction "
+        "interval, Student's t)."
+    )
+    if dataset == ORIGINAL_DATASET:
+        none = ["No finished run of the 2020 profile at cap 0.2 and weight decay 0 yet."]
     else:
-        notes = [f"The study's code was run on {ORIGINAL_DATASET} only; nothing to hold {dataset} against."]
-    return Table("original", "Against the study's own code", header, "lrrrlrr", rows, notes)
-
-
-def _runs(cell: Cell) -> list[Run]:
-    return [run for of_seeds in cell.runs.values() for run in of_seeds.values()]
+        none = [f"The study's code was run on {ORIGINAL_DATASET} only; nothing to hold {dataset} against."]
+    title = "Against the study's own code"
+    return Table("original", title, text_columns(header, "lrrrlrr"), rows, legend, [] if rows else none)
 
 
 def _place(cell: Cell) -> tuple[str, str, str]:
@@ -140,15 +133,12 @@ def _setting_of(runs: Sequence[Run]) -> str:
         return ""
     users = sorted({f"{run['test_users']:.0f}" for run in runs if not math.isnan(run["test_users"])})
     shared, _ = shared_and_varying(runs)
-    parts = [runs[0]["dataset"], f"{' or '.join(users)} test users", setting({**runs[0], "anneal_cap": ""}, [])[0]]
-    return ", ".join([*parts, *shared])
+    return ", ".join([runs[0]["dataset"], f"{' or '.join(users)} test users", setting_parts(runs[0], [])[0], *shared])
 
 
 def _missing(cells: Sequence[Cell]) -> list[str]:
     """A line that names the places of the grid's core that have no run."""
-    ran = {
-        (cell.profile, cell.cap, cell.weight_decay, engine) for cell in cells for engine in ENGINES if cell.runs[engine]
-    }
+    ran = {(cell.profile, cell.cap, cell.weight_decay, name) for cell in cells for name in ENGINES if cell.runs[name]}
     lacking: dict[str, list[str]] = {}
     for profile, cap, decay, engine in product(PROFILES, _CAPS, _WEIGHT_DECAYS, ENGINES):
         if (profile, cap, decay, engine) not in ran:
@@ -161,63 +151,46 @@ def _missing(cells: Sequence[Cell]) -> list[str]:
 def _difference(cell: Cell) -> tuple[str, str]:
     if cell.pair is None:
         return "-", "-"
-    found = difference(cell.pair)
-    return _with_error(found.mean, found.error), p_text(found.p)
+    found = cell.pair.difference()
+    return signed_with_error(found.mean, found.test.error), p_text(found.test.p)
 
 
 def _effect_row(effect: Effect, varying: Sequence[str], one_model: bool) -> tuple[str, ...]:
-    pair, found = effect.pair, difference(effect.pair)
-    scores = [_mean(pair.over_seeds(side, "n100"), 4) for side in (WITHOUT, WITH)]
+    pair, found = effect.pair, effect.pair.difference()
+    scores = [_mean(pair.over_seeds(side, PRIMARY), 4) for side in (WITHOUT, WITH)]
     epochs = [_mean(pair.over_seeds(side, "best_epoch"), 0) for side in (WITHOUT, WITH)]
-    several = len(pair.seeds) > 1
-    span = f"{_signed(found.per_seed.min())} to {_signed(found.per_seed.max())}" if several else "-"
+    span = range_text(found.per_seed.min(), found.per_seed.max()) if len(pair.seeds) > 1 else "-"
     return (
         ", ".join(effect.names), f"{'+' if effect.added else '-'} {effect.profile}", ENGINES[effect.engine].title,
-        ", ".join(setting(pair.options, varying)[one_model:]), *scores, _with_error(found.mean, found.error), span,
-        p_text(found.p), " / ".join(epochs), str(len(pair.seeds)),
+        ", ".join(setting_parts(pair.options, varying)[one_model:]), *scores,
+        signed_with_error(found.mean, found.test.error), span, p_text(found.test.p), " / ".join(epochs),
+        str(len(pair.seeds)),
     )  # fmt: skip
 
 
-def _test_texts(test: Equivalence | None) -> tuple[str, str]:
-    if test is None or math.isnan(test.p):
-        return "-", "-"
-    return f"{_signed(test.low)} to {_signed(test.high)}", p_text(test.p)
+def _original_row(engine: str, scores: Sequence[float]) -> tuple[str, ...]:
+    apart = float(np.mean(scores)) - ORIGINAL[engine]
+    ends = prediction_interval(scores, 0.95)
+    return (
+        ENGINES[engine].title, decimals(ORIGINAL[engine], 3), _spread(scores), signed(apart),
+        "yes" if abs(apart) <= NEAR else "no", " to ".join(decimals(end, 4) for end in ends) if ends else "-",
+        str(len(scores)),
+    )  # fmt: skip
 
 
-def _verdict(users: Equivalence | None, seeds: Equivalence, margin: float) -> str:
+def _verdict(tests: Mapping[str, Equivalence]) -> str:
     """What the tests over users and over seeds show; with one seed, what that over users shows."""
-    tests = [users] if seeds.n == 1 else [users, seeds]
-    suffix = " over users" if seeds.n == 1 else ""
-    if all(test is not None and test.shown for test in tests):
+    one_seed = tests["seeds"].n == 1
+    counted = [tests["users"]] if one_seed else list(tests.values())
+    suffix = " over users" if one_seed else ""
+    if all(test.shown for test in counted):
         return f"equal{suffix}"
-    if all(test is not None and (test.low > margin or test.high < -margin) for test in tests):
-        return f"apart{suffix}"
-    return "open"
+    return f"apart{suffix}" if all(test.apart for test in counted) else "open"
 
 
-def _mean(values: Sequence[float] | np.ndarray, decimals: int) -> str:
-    mean = np.mean(values) if len(values) else math.nan
-    return "-" if math.isnan(mean) else short_number(f"{mean:.{decimals}f}")
+def _mean(values: Sequence[float] | np.ndarray, places: int) -> str:
+    return decimals(np.mean(values) if len(values) else math.nan, places)
 
 
 def _spread(values: Sequence[float]) -> str:
-    mean = _mean(values, 4)
-    return mean if len(values) < 2 or mean == "-" else f"{mean} ± {short_number(f'{np.std(values, ddof=1):.4f}')}"
-
-
-def _one_more(values: Sequence[float]) -> str:
-    """Where one more value of the same normal distribution lies with a probability of 95 %."""
-    n = len(values)
-    if n < 2:
-        return "-"
-    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) * math.sqrt(1 + 1 / n)
-    low, high = (short_number(f"{np.mean(values) + side * half:.4f}") for side in (-1, 1))
-    return f"{low} to {high}"
-
-
-def _signed(value: float) -> str:
-    return small_number(value, "n100", 4, "+")
-
-
-def _with_error(value: float, error: float) -> str:
-    return _signed(value) if math.isnan(error) else f"{_signed(value)} ({small_number(error, 'n100', 4)})"
+    return spread(float(np.mean(values)), deviation(values)) if len(values) else "-"

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.analysis.compare import add_results, of_dataset, read
 from experiments.analysis.equivalence import MARGIN
-from experiments.report.build import Source, sections
+from experiments.analysis.runs import add_results, read_all
+from experiments.report.build import ReportInput, sections
 from experiments.report.write import FIGURES, TABLES, write_page, write_parts
 from utils.system.command_line import option, parser_for, real
 from utils.system.errors import UserError
@@ -45,14 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Path(given.out) if given.out else beside(given.results[0])
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is a file; expected a folder")
-    frames = of_dataset([read(path) for path in given.results], given.dataset)
-    source = Source(tuple(given.results), given.data_dir, given.margin, given.dataset)
-    found = sections(frames, source)
+    report_input = ReportInput(tuple(given.results), given.data_dir, given.margin, given.dataset)
+    found = sections(read_all(given.results, given.dataset), report_input)
     with _alone_in(out):
         if given.only:
             print("written: " + ", ".join(map(str, write_parts(found, out, given.only))))
             return 0
-        page = write_page(found, source, out)
+        page = write_page(found, report_input, out)
     print(f"the report: {page}")
     if given.open:
         webbrowser.open(page.resolve().as_uri())

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from data_prep import PreparedData
-from experiments.analysis.pairs import Run
+from experiments.analysis.number_text import decimals, percent, with_error
+from experiments.analysis.runs import Run
 from experiments.analysis.settings_text import shared_and_varying
+from experiments.analysis.table import Column, Table, key_columns
 from experiments.report.data import prepared
-from experiments.report.parts import Column, ReportTable
-from experiments.report.settings import Setting, contenders
-from experiments.report.text import decimals, metric, share
+from experiments.report.settings import Setting, best_settings
 from utils.metrics.catalogue import (
     BANDS,
     coverage,
@@ -33,7 +33,7 @@ _LENGTHS = (20, 100)  # of the lists looked at: what a page shows, and all that 
 
 
 @dataclass(frozen=True)
-class Beyond:
+class CatalogueFigures:
     """What the best settings recommend: a record each (for a table and a figure), the runs, what is missing."""
 
     records: list[dict[str, Any]]
@@ -41,11 +41,11 @@ class Beyond:
     notes: list[str]
 
 
-def beyond_accuracy(settings: Sequence[Setting], data_dir: str) -> Beyond:
+def catalogue_figures(settings: Sequence[Setting], data_dir: str) -> CatalogueFigures:
     """Look at the lists of the best setting of each framework and model, means over its runs."""
     _, varying = shared_and_varying([found.options for found in settings])
     records, used, notes, without = [], [], [], []
-    for found in contenders(settings):
+    for found in best_settings(settings):
         if not all((Path(run["folder"] or ".") / LISTS_FILE).is_file() for run in found.runs):
             without.append(f"{found.model} in {found.framework}")
             continue
@@ -62,18 +62,17 @@ def beyond_accuracy(settings: Sequence[Setting], data_dir: str) -> Beyond:
         used += found.runs
     if without:
         notes.append(f"No stored lists ({LISTS_FILE}; older runs have none): {', '.join(without)}.")
-    return Beyond(records, used, notes)
+    return CatalogueFigures(records, used, notes)
 
 
-def beyond_table(found: Beyond, name: str) -> ReportTable:
-    """The table of :func:`beyond_accuracy`."""
+def catalogue_table(found: CatalogueFigures, name: str) -> Table:
+    """The table of :func:`catalogue_figures`."""
     columns = [
-        Column("setting", "l", lambda row: row["setting"]),
-        Column("framework", "l", lambda row: row["framework"]),
-        *(Column(f"coverage@{k}", "r", _shown(f"coverage{k}", share)) for k in _LENGTHS),
-        *(Column(f"Gini@{k}", "r", _shown(f"gini{k}", lambda value: decimals(value, 3))) for k in _LENGTHS),
-        *(Column(f"popularity@{k}", "r", _shown(f"popularity{k}", share)) for k in _LENGTHS),
-        *(Column(f"NDCG@100 {band}", "r", _band_shown(band)) for band in BANDS),
+        *key_columns(("setting", "setting"), ("framework", "framework")),
+        *(Column(f"coverage@{k}", "r", lambda row, k=k: percent(row[f"coverage{k}"])) for k in _LENGTHS),
+        *(Column(f"Gini@{k}", "r", lambda row, k=k: decimals(row[f"gini{k}"], 3)) for k in _LENGTHS),
+        *(Column(f"popularity@{k}", "r", lambda row, k=k: percent(row[f"popularity{k}"])) for k in _LENGTHS),
+        *(Column(f"NDCG@100 {b}", "r", lambda row, b=b: with_error(row[b], row[f"{b}_se"])) for b in BANDS),
         Column("seeds", "r", lambda row: str(row["seeds"])),
     ]
     caption = (
@@ -82,7 +81,7 @@ def beyond_table(found: Beyond, name: str) -> ReportTable:
         "of the share of training users who clicked what is shown. Head, middle and tail: the items by training "
         "clicks, a third of all clicks each; NDCG@100 counts their held-out items alone (standard error over users)."
     )
-    return ReportTable(name, "Beyond accuracy", caption, columns, found.records, found.runs, found.notes)
+    return Table(name, "Beyond accuracy", columns, found.records, caption, found.notes, found.runs)
 
 
 def _of_run(run: Run, data: PreparedData) -> dict[str, float]:
@@ -104,11 +103,3 @@ def _of_run(run: Run, data: PreparedData) -> dict[str, float]:
         mean, error = mean_and_error(values)
         figures |= {band: mean, f"{band}_se": error, f"{band}_users": len(values)}
     return figures
-
-
-def _shown(name: str, show: Any) -> Any:
-    return lambda row: show(row[name])
-
-
-def _band_shown(band: str) -> Any:
-    return lambda row: metric(row[band], row[f"{band}_se"])

@@ -1,60 +1,17 @@
-"""A table that can be read in a terminal and in a Markdown document, and the places in a document that hold one."""
+"""The places in a Markdown document that hold a table or a figure: filled anew, all else in it left alone."""
 
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from tabulate import tabulate
 
 from utils.system.errors import UserError
 
-_WIDTH = 120
 _END = "<!-- end -->"
 _BEGIN = re.compile(r"^<!-- ((?:table|figure): \S+) -->$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Table:
-    """Rows of texts, and what must be said beside them.
-
-    Attributes:
-        name: what a document calls it: ``table: NAME``.
-        title: one line; a document has its own headings.
-        header: a text per column.
-        align: ``l`` or ``r`` per column.
-        rows: a text per column each; none leaves the notes.
-        notes: lines below it.
-    """
-
-    name: str
-    title: str
-    header: tuple[str, ...]
-    align: str
-    rows: list[tuple[str, ...]]
-    notes: list[str] = field(default_factory=list)
-
-    def text(self) -> str:
-        """The table for a terminal."""
-        return "\n\n".join([self.title, *self._body("simple")])
-
-    def markdown(self) -> str:
-        """The table for a document, without its title."""
-        return "\n\n".join(self._body("pipe"))
-
-    def _body(self, form: str) -> list[str]:
-        table = [self._tabulated(form)] if self.rows else []
-        return [*table, *(textwrap.fill(note, _WIDTH, break_long_words=False) for note in self.notes)]
-
-    def _tabulated(self, form: str) -> str:
-        align = ["left" if side == "l" else "right" for side in self.align]
-        text = tabulate(self.rows, self.header, form, disable_numparse=True, colalign=align)
-        return "\n".join(line.rstrip() for line in text.splitlines())
-
-
-def filled(document: str, parts: Mapping[str, str], where: str) -> tuple[str, list[str]]:
+def fill_places(document: str, parts: Mapping[str, str], where: str) -> tuple[str, list[str]]:
     """Put ``parts`` into the places that ``document`` keeps for them; all else in it stays as it is.
 
     A place begins with a line ``<!-- table: NAME -->`` or ``<!-- figure: NAME -->`` and ends with ``<!-- end -->``;
