@@ -20,9 +20,9 @@ from experiments import main_job
 from experiments.analysis import plot_style
 from experiments.analysis.comparison_text import unpaired_text
 from experiments.analysis.pairs import pair_up
-from experiments.analysis.plot_style import COLOURS, model_colour, model_marker, style
+from experiments.analysis.plot_style import COLOURS, model_style, style
 from experiments.analysis.published import published
-from experiments.analysis.runs import distinct_runs, read
+from experiments.analysis.runs import distinct_runs, read, widths_of
 from experiments.analysis.statistics import holm
 from experiments.analysis.table import Table, latex_text
 from experiments.report import command as report_command
@@ -381,7 +381,7 @@ def test_fifteen_models_have_looks_of_their_own_and_fit_a_figure(monkeypatch):
     pytest.importorskip("matplotlib")
     models = [*MODELS, *(f"model{n}" for n in range(13))]
     monkeypatch.setattr(plot_style, "MODELS", dict.fromkeys(models))
-    assert len({(model_colour(name), model_marker(name)) for name in models}) == len(models)
+    assert len({model_style(name) for name in models}) == len(models)
     row = dict.fromkeys(BANDS, 0.1) | dict.fromkeys((f"{band}_se" for band in BANDS), 0.01)
     content = [{"model": name, "framework": "PyTorch", **row} for name in models]
     for narrow in (False, True):
@@ -488,7 +488,7 @@ def test_a_run_without_a_score_is_named_and_left_out(tmp_path, data_dir):
 
 def test_the_studys_own_table(data_dir):
     parts = draw_all(ROOT / "results" / "published.csv", data_dir)
-    assert {point.x for point in parts["amazon-widths"].content["vae"]} >= {100, 200, 300}
+    assert {widths_of(found.options)[0] for found in parts["amazon-widths"].content["vae"]} >= {100, 200, 300}
     assert "figures of each user" in notes_of(parts["amazon-models"])
     assert {row["source"] for row in parts["best"].records} >= {"liang2018", "recotour2020", "steck2019"}
 

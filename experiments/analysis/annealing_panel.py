@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.analysis.history import LearningCurve, read_curves
 from experiments.analysis.number_text import decimals
-from experiments.analysis.plot_style import FAINT, INK, engine_colour, engine_line, engine_marker_size
+from experiments.analysis.plot_style import FAINT, INK, engine_style
 from experiments.analysis.runs import Run
 from utils.deviations import PROFILES
 from utils.engine import ENGINES
@@ -52,17 +52,18 @@ def _range(values: Sequence) -> str:
 def annealing_panel(axes: Axes, curves: Sequence[LearningCurve]) -> None:
     """The mean of each framework over its seeds, the range of these behind it, and each seed's best epoch."""
     for engine, chosen in _by_engine(curves):
-        colour = engine_colour(engine)
+        style = engine_style(engine)
+        colour = style.colour
         epochs, scores = _together(chosen)
         axes.fill_between(epochs, scores.min(axis=0), scores.max(axis=0), color=colour, alpha=0.18, linewidth=0)
-        axes.plot(epochs, scores.mean(axis=0), color=colour, **engine_line(engine))
+        axes.plot(epochs, scores.mean(axis=0), color=colour, **style.line)
         stopped = epochs[-1] if len(epochs) else 0  # where the seed that ended first did; others may have gone on
         for curve in chosen:
             later = curve.epochs >= stopped
             axes.plot(curve.epochs[later], curve.scores[later], color=colour, linewidth=0.7, alpha=0.7)
             at = curve.epochs[curve.best], curve.scores[curve.best]
             axes.plot(*at, "o", color=colour, markeredgecolor="white", clip_on=False, zorder=5,
-                      markersize=engine_marker_size(engine))  # fmt: skip
+                      markersize=style.marker_size)  # fmt: skip
     last = max(int(curve.epochs[-1]) for curve in curves)
     axes.set_xlim(0, last)
     axes.set_xlabel("epoch")
@@ -112,12 +113,12 @@ def _label(axes: Axes, curves: Sequence[LearningCurve], last: int) -> None:
         axes.annotate(
             "", xy=(x, y), xytext=(x, height), textcoords=heights, zorder=2,
             arrowprops={
-                "arrowstyle": "-", "color": engine_colour(engine), "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4,
+                "arrowstyle": "-", "color": engine_style(engine).colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4,
             },
         )  # fmt: skip
         axes.text(
             x, height, f" {ENGINES[engine].title} best: {best_in_words(chosen)} ", transform=heights,
-            ha="left" if left else "right", va="center", fontsize=8, color=engine_colour(engine), zorder=4,
+            ha="left" if left else "right", va="center", fontsize=8, color=engine_style(engine).colour, zorder=4,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )  # fmt: skip
 

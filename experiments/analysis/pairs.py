@@ -66,11 +66,14 @@ class Pair:
 
     def difference(self, figure: str = PRIMARY) -> Difference:
         """The difference in a figure, over seeds and over users."""
-        return Difference(*(self.over_seeds(side, figure) for side in self.runs), self.user_differences.get(figure))
+        sides = self.user_figures.get(figure)
+        per_user = None if sides is None else np.mean(sides[0] - sides[1], axis=0)
+        return Difference(*(self.over_seeds(side, figure) for side in self.runs), per_user)
 
     @cached_property
-    def user_differences(self) -> dict[str, np.ndarray]:
-        """Each user's difference in each of ``COMPARED``, averaged over the seeds, float64 ``(users,)``.
+    def user_figures(self) -> dict[str, np.ndarray]:
+        """Each user's figures of ``COMPARED`` on both sides, float64 ``(2, seeds, users)``, and ``user``, their rows in
+        the test matrix, int ``(users,)``.
 
         Empty where a run's ``per_user.npz`` is absent or of other users, which is said on stderr.
         """
@@ -87,9 +90,9 @@ class Pair:
             where = ", ".join(run["run_id"] for (run,) in chosen)
             print(f"warning: the test users of {where} are not the same; no standard error", file=sys.stderr)
             return {}
-        sides = list(zip(figures[0::2], figures[1::2], strict=True))
         known = [name for name in COMPARED if all(name in each for each in figures)]
-        return {name: np.mean([a[name] - b[name] for a, b in sides], axis=0) for name in known}
+        sides = figures[0::2], figures[1::2]
+        return {"user": users} | {name: np.array([[each[name] for each in side] for side in sides]) for name in known}
 
 
 def pair_up(frames: pd.DataFrame | Iterable[pd.DataFrame]) -> tuple[list[Pair], list[Run]]:

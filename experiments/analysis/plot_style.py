@@ -6,7 +6,8 @@ Matplotlib is imported when the first figure is drawn; whoever draws must do wit
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,18 +29,18 @@ COLOURS = {
     "blue": "#0072B2", "vermilion": "#D55E00", "green": "#009E73", "purple": "#CC79A7", "orange": "#E69F00",
     "sky": "#56B4E9",
 }  # fmt: skip
-#: The engines in the order of their registry: a broad solid line, and dashes over it where they agree; likewise a ring
-#: around a point.
+#: By the places of the engines in their registry: a broad solid line, dashes over it where they agree; a ring around a
+#: point.
 _ENGINE_COLOURS = ("blue", "vermilion", "orange", "purple")
 _ENGINE_LINES: tuple[dict[str, Any], ...] = (
     {"linestyle": "-", "linewidth": 2.0, "alpha": 0.6},
     {"linestyle": (0, (4, 2)), "linewidth": 1.1},
     {"linestyle": (0, (1, 1)), "linewidth": 1.1},
 )
-_ENGINE_MARKER_SIZES = (8.0, 4.5)
-#: The models in the order of their registry; as many marks as do not repeat with the colours, every other one hollow.
+_ENGINE_SIZES = (8.0, 4.5)
+#: By the places of the models in theirs: marks that do not repeat with the colours; upon others every other is hollow.
 _MODEL_COLOURS = ("green", "purple", "orange", "sky", "blue", "vermilion")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_MODEL_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 INK, FAINT, GRID = "#333333", "#BBBBBB", "#E6E6E6"
 _PNG_DPI = 160
 _STYLE = {
@@ -82,34 +83,36 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def engine_colour(engine: str) -> str:
-    """The colour of a framework, the same in every figure."""
-    return COLOURS[_by_place(_ENGINE_COLOURS, list(ENGINES), engine)]
+@dataclass(frozen=True)
+class EngineStyle:
+    """How a framework is drawn, the same in every figure: ``line`` is a line but for its colour."""
+
+    colour: str
+    line: dict[str, Any]
+    marker_size: float
 
 
-def engine_line(engine: str) -> dict[str, Any]:
-    """How the line of a framework is drawn, but for its colour."""
-    return _by_place(_ENGINE_LINES, list(ENGINES), engine)
+def engine_style(engine: str) -> EngineStyle:
+    """The style of a framework."""
+    place = _place_of(engine, list(ENGINES))
+    return EngineStyle(
+        COLOURS[_cycled(_ENGINE_COLOURS, place)], _cycled(_ENGINE_LINES, place), _cycled(_ENGINE_SIZES, place)
+    )
 
 
-def engine_marker_size(engine: str) -> float:
-    """How large the mark of a framework is."""
-    return _by_place(_ENGINE_MARKER_SIZES, list(ENGINES), engine)
+@dataclass(frozen=True)
+class ModelStyle:
+    """How a model is drawn, the same in every figure; ``is_hollow`` where its marks may lie upon others."""
+
+    colour: str
+    marker: str
+    is_hollow: bool
 
 
-def model_colour(model: str) -> str:
-    """The colour of a model, the same in every figure."""
-    return COLOURS[_by_place(_MODEL_COLOURS, list(MODELS), model)]
-
-
-def model_marker(model: str) -> str:
-    """The mark of a model, the same in every figure."""
-    return _by_place(_MARKERS, list(MODELS), model)
-
-
-def is_hollow(model: str) -> bool:
-    """Whether the marks of a model are hollow where they lie upon others."""
-    return _by_place((False, True), list(MODELS), model)
+def model_style(model: str) -> ModelStyle:
+    """The style of a model."""
+    place = _place_of(model, list(MODELS))
+    return ModelStyle(COLOURS[_cycled(_MODEL_COLOURS, place)], _cycled(_MODEL_MARKERS, place), place % 2 == 1)
 
 
 def spread_out(n: int, step: float, room: float = 0.8) -> np.ndarray:
@@ -117,23 +120,20 @@ def spread_out(n: int, step: float, room: float = 0.8) -> np.ndarray:
     return min(step, room / n) * (np.arange(n) - (n - 1) / 2)
 
 
-def legend(figure: Figure, *, engines: Sequence[str] = (), models: Sequence[str] = (), columns: int = 4) -> None:
-    """Name the frameworks and models of a figure above its panels."""
+def legend(figure: Figure, engines: Collection[str], models: Collection[str], columns: int) -> None:
+    """Name the frameworks and models of a figure above its panels, in rows of ``columns`` names."""
     from matplotlib.lines import Line2D
 
-    of_engines = [
-        Line2D([], [], color=engine_colour(name), label=ENGINES[name].title, **engine_line(name))
-        for name in ENGINES
-        if name in engines
-    ]
-    neutral = bool(engines)  # the colours are the frameworks'
-    of_models = [
-        Line2D([], [], linestyle="none", marker=model_marker(name), label=name,
-               color=INK if neutral else model_colour(name),
-               markerfacecolor="none" if neutral and is_hollow(name) else None)
-        for name in sorted(models, key=model_order)
-    ]  # fmt: skip
-    handles = [*of_engines, *of_models]
+    handles = []
+    for engine in (name for name in ENGINES if name in engines):
+        style = engine_style(engine)
+        handles.append(Line2D([], [], color=style.colour, label=ENGINES[engine].title, **style.line))
+    for model in sorted(models, key=model_order):
+        style = model_style(model)
+        about = {"color": style.colour}
+        if engines:  # the colours are theirs
+            about = {"color": INK, "markerfacecolor": "none" if style.is_hollow else INK}
+        handles.append(Line2D([], [], linestyle="none", marker=style.marker, label=model, **about))
     figure.legend(
         handles=handles, loc="outside upper right", ncols=min(columns, len(handles)), frameon=False, fontsize=8
     )
@@ -144,12 +144,12 @@ def model_order(model: str) -> tuple[int, str]:
     return (list(MODELS).index(model) if model in MODELS else len(MODELS), model)
 
 
-def _by_place(values: Sequence[Any], names: Sequence[str], name: str) -> Any:
-    """Of ``values`` that of the place of ``name`` among ``names``, from the start again where they end.
+def _place_of(name: str, names: Sequence[str]) -> int:
+    """The place of ``name`` in a registry; one that is not in it has a place that its letters give."""
+    return names.index(name) if name in names else len(names) + sum(name.encode())
 
-    One that is not among them has a place that its letters give.
-    """
-    place = names.index(name) if name in names else len(names) + sum(name.encode())
+
+def _cycled(values: Sequence[Any], place: int) -> Any:
     return values[place % len(values)]
 
 

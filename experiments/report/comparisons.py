@@ -19,7 +19,7 @@ from experiments.report.settings import Setting, best_settings, side_by_side
 from utils.engine import ENGINES
 from utils.figures import FIGURES, MAIN_FIGURES, PRIMARY
 
-_NO_USERS = "figures of each user (per_user.npz) missing or of other users"
+NO_USERS = "figures of each user (per_user.npz) missing or of other users"
 _NO_SEED = "no seed in common"
 _TITLES = [entry.title for entry in ENGINES.values()]
 FRAMEWORKS = " against ".join(_TITLES)
@@ -29,12 +29,12 @@ def models_table(settings: Sequence[Setting], name: str) -> Table:
     """The best settings of the models in pairs, within a framework: difference, error, t-test and Wilcoxon."""
     records: list[dict[str, Any]] = []
     used: list[Run] = []
-    without: dict[str, list[str]] = {_NO_SEED: [], _NO_USERS: []}
+    without: dict[str, list[str]] = {_NO_SEED: [], NO_USERS: []}
     for first, second in model_pairs(settings):
         pair = side_by_side(first, second)
-        if pair is None or not pair.user_differences:
+        if pair is None or not pair.user_figures:
             where = _framework_of(first, second) or "no framework named"
-            without[_NO_USERS if pair else _NO_SEED].append(f"{first.model} and {second.model} in {where}")
+            without[NO_USERS if pair else _NO_SEED].append(f"{first.model} and {second.model} in {where}")
             continue
         used += pair.used
         records += [_model_record(first, second, pair, figure) for figure in MAIN_FIGURES]
@@ -87,14 +87,14 @@ def frameworks_table(pairs: Sequence[Pair], margin: float, name: str) -> Table:
     """Each setting that both frameworks ran: the difference and the equivalence test, over users and over seeds."""
     _, varying = shared_and_varying([pair.options for pair in pairs])
     records = [_framework_record(pair, setting(pair.options, varying), margin) for pair in pairs]
-    without = [record["setting"] for record, pair in zip(records, pairs, strict=True) if not pair.user_differences]
+    without = [record["setting"] for record, pair in zip(records, pairs, strict=True) if not pair.user_figures]
     caption = (
         f"NDCG@100, {' - '.join(_TITLES)}, in brackets the standard error, paired over users; p: paired t-test of the "
         f"same. Equal: two one-sided t-tests (Schuirmann 1987) rule out a difference of {margin:g} or more at "
         f"{100 * LEVEL:g} %; the intervals are those that belong to them. "
         "A difference that is not significant is not yet an agreement."
     )
-    notes = [f"Nothing is known over users, {_NO_USERS}: {listed(without, 'setting')}."] if without else []
+    notes = [f"Nothing is known over users, {NO_USERS}: {listed(without, 'setting')}."] if without else []
     if any(len(pair.seeds) == 1 for pair in pairs):
         notes.append("A setting that ran from one seed says nothing over seeds.")
     if not pairs:

@@ -27,8 +27,6 @@ from utils.engine import ENGINES
 from utils.figures import FIGURES, PRIMARY
 from utils.results import DIVERGED
 from utils.results_table import NOT_APPLICABLE
-from utils.run_arrays import read_per_user
-from utils.system.errors import UserError
 
 VALIDATION = f"val_{PRIMARY}"  # the column of the figure on the validation users
 _TITLE = FIGURES[PRIMARY].title
@@ -163,21 +161,6 @@ def fullness(group: Sequence[Setting]) -> tuple[Any, ...]:
     not_default, _ = shared_and_varying([group[0].options])
     best = max(score(found) for found in group)
     return len(group), sum(len(found.runs) for found in group), -len(not_default), cap == NOT_APPLICABLE, best
-
-
-def user_values(runs: Sequence[Run], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Each test user's figure, averaged over the runs: the users' rows, int ``(n,)``, and the means, float64 ``(n,)``.
-
-    Raises ``UserError`` where a run's ``per_user.npz`` is missing, damaged or lacks the figure, ``ValueError`` where
-    the runs have different users.
-    """
-    if not all(run.get("folder") for run in runs):
-        raise UserError("the runs' folders, which hold the figures of each user, are not beside the table")
-    stored = [read_per_user(run["folder"]) for run in runs]
-    users = stored[0]["user"]
-    if any(name not in each or not np.array_equal(users, each["user"]) for each in stored):
-        raise ValueError("its runs' per_user.npz are not of the same users and figures")
-    return users, np.mean([each[name].astype(np.float64) for each in stored], axis=0)
 
 
 def _place(found: Setting) -> int:

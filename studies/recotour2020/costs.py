@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.analysis.plot_style import FAINT, engine_colour, new_figure, save, style
+from experiments.analysis.plot_style import FAINT, engine_style, new_figure, save, style
 from experiments.analysis.settings_text import setting_parts
 from experiments.analysis.statistics import Difference, confidence_interval
 from studies.recotour2020.runs import Effect, shared_and_varying_of
@@ -97,7 +97,7 @@ def cost_panel(axes: Axes, rows: Sequence[CostRow]) -> None:
         for i, (effect, found) in enumerate(row.points):
             height = place + _SPREAD * (i - (len(row.points) - 1) / 2)
             if bounds := cost_interval(found):
-                axes.plot(bounds, (height, height), color=engine_colour(effect.engine), linewidth=1.2, zorder=2)
+                axes.plot(bounds, (height, height), color=engine_style(effect.engine).colour, linewidth=1.2, zorder=2)
             axes.plot(found.mean, height, **_point(effect.engine, effect.profile))
     axes.set_yticks(range(len(rows)), [row.label for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
@@ -112,7 +112,7 @@ def cost_interval(found: Difference) -> tuple[float, float] | None:
 
 def _point(engine: str, profile: str) -> dict[str, Any]:
     is_filled = profile == "paper"
-    colour = engine_colour(engine)
+    colour = engine_style(engine).colour
     return {
         "marker": "o" if is_filled else "D", "markersize": 5.0, "linestyle": "none", "color": colour,
         "markerfacecolor": colour if is_filled else "white", "zorder": 3,

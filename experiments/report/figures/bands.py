@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.analysis.plot_style import model_colour, model_marker, model_order, spread_out
+from experiments.analysis.plot_style import model_order, model_style, spread_out
 from experiments.analysis.runs import names_of
 from experiments.report.catalogue import CatalogueFigures
 from experiments.report.figures.panels import panels
@@ -37,8 +37,9 @@ def draw(content: Sequence[Mapping[str, Any]], narrow: bool) -> Figure:
         for row in (row for row in content if row["framework"] == framework):
             places = np.arange(len(BANDS)) + asides[row["model"]]
             errors = np.nan_to_num([row[f"{band}_se"] for band in BANDS])
-            axes.errorbar(places, [row[band] for band in BANDS], errors, fmt=model_marker(row["model"]), markersize=5,
-                          capsize=2, color=model_colour(row["model"]))  # fmt: skip
+            style = model_style(row["model"])
+            axes.errorbar(places, [row[band] for band in BANDS], errors, fmt=style.marker, markersize=5, capsize=2,
+                          color=style.colour)  # fmt: skip
         axes.set_title(framework)
         axes.set_xticks(range(len(BANDS)), BANDS)
         axes.set_xlim(-0.5, len(BANDS) - 0.5)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from experiments.analysis.number_text import small_text
 from experiments.analysis.pairs import Pair
-from experiments.analysis.plot_style import FAINT, model_colour, model_marker
+from experiments.analysis.plot_style import FAINT, model_style
 from experiments.analysis.runs import Run
 from experiments.analysis.settings_text import setting, shared_and_varying
 from experiments.report.comparisons import FRAMEWORKS
-from experiments.report.figures.panels import Point, known, panels
+from experiments.report.figures.panels import known, panels
 from experiments.report.parts import ReportFigure
 from utils.engine import ENGINES
 from utils.figures import PRIMARY
@@ -29,17 +30,17 @@ _FEW = 3  # settings whose words have room below the axis
 
 @dataclass(frozen=True)
 class SeedPair:
-    """A seed that both frameworks ran: their scores as a point, the second's along x; the difference, its error."""
+    """A seed that both frameworks ran: their scores with standard errors, first and second; the difference, its error.
 
-    scores: Point
+    ``words`` are those of the setting.
+    """
+
+    model: str
+    scores: tuple[float, float]
+    errors: tuple[float, float]
     difference: float
     error: float
     words: str
-
-    @property
-    def model(self) -> str:
-        """The model."""
-        return self.scores.model
 
 
 def frameworks_figure(pairs: Sequence[Pair], margin: float, name: str) -> ReportFigure:
@@ -48,43 +49,42 @@ def frameworks_figure(pairs: Sequence[Pair], margin: float, name: str) -> Report
     found: list[SeedPair] = []
     used: list[Run] = []
     for pair in pairs:
+        words = setting(pair.options, varying)
         for one in (pair.of_seed(seed) for seed in pair.seeds):
-            difference = one.difference(PRIMARY)
-            errors = [float(one.over_seeds(side, f"{PRIMARY}_se")[0]) for side in one.runs]
-            at = float(difference.second[0]), float(difference.first[0]), errors[1], errors[0]
-            point = Point(pair.options["model"], next(iter(one.runs)), *at)
-            words = setting(pair.options, varying)
-            found.append(SeedPair(point, difference.mean, difference.test.error, words))
+            apart = one.difference(PRIMARY)
+            errors = tuple(float(one.over_seeds(side, f"{PRIMARY}_se")[0]) for side in one.runs)
+            scores = float(apart.first[0]), float(apart.second[0])
+            found.append(SeedPair(pair.options["model"], scores, errors, apart.mean, apart.test.error, words))
             used += one.used
     notes = [] if found else ["No setting was run by both frameworks from the same seed."]
-    if missing := sum(bool(np.isnan(one.error)) for one in found):
+    if missing := sum(math.isnan(one.error) for one in found):
         notes.append(f"{missing} pairs have no paired error: one test user, or figures of each user are missing.")
     caption = (
         "Test NDCG@100 of every seed that both frameworks ran. Left: one against the other, bars of one standard error "
         f"over users, the line of equality. Right: {' - '.join(_TITLES)}, bars of one standard error, paired over "
         f"users; the band is the margin of the equivalence test, {margin:g}."
     )
-    content = {"pairs": found, "margin": margin} if found else {}
+    content = (found, margin) if found else None
     return ReportFigure(name, f"{FRAMEWORKS}, run by run", caption, draw, content, used, notes)
 
 
-def draw(content: Mapping[str, Any], narrow: bool) -> Figure:
+def draw(content: tuple[Sequence[SeedPair], float], narrow: bool) -> Figure:
     """Left the scores, right the differences."""
-    pairs = content["pairs"]
+    pairs, margin = content
     figure, (left, right) = panels(2, narrow, 3.8, models={pair.model for pair in pairs})
-    _draw_scores(left, [pair.scores for pair in pairs])
-    _draw_differences(right, pairs, content["margin"])
+    _draw_scores(left, pairs)
+    _draw_differences(right, pairs, margin)
     return figure
 
 
-def _draw_scores(axes: Axes, points: Sequence[Point]) -> None:
-    for at in points:
-        axes.errorbar(
-            at.x, at.y, known(at.y_error), known(at.x_error), fmt=model_marker(at.model), markersize=5,
-            color=model_colour(at.model), elinewidth=0.7, alpha=0.8,
-        )  # fmt: skip
-    values = [value for at in points for value in (at.x, at.y)]
-    room = max(0.15 * (max(values) - min(values)), 2 * np.nanmax([at.y_error for at in points] + [0.001]))
+def _draw_scores(axes: Axes, pairs: Sequence[SeedPair]) -> None:
+    for pair in pairs:
+        style = model_style(pair.model)
+        (y, x), (y_error, x_error) = pair.scores, map(known, pair.errors)
+        axes.errorbar(x, y, y_error, x_error, fmt=style.marker, markersize=5, color=style.colour, elinewidth=0.7,
+                      alpha=0.8)  # fmt: skip
+    values = [score for pair in pairs for score in pair.scores]
+    room = max(0.15 * (max(values) - min(values)), 2 * np.nanmax([pair.errors[0] for pair in pairs] + [0.001]))
     ends = min(values) - room, max(values) + room
     axes.plot(ends, ends, color=FAINT, linewidth=0.9, zorder=1)
     axes.set(xlim=ends, ylim=ends, aspect="equal", title="Score")
@@ -96,8 +96,9 @@ def _draw_differences(axes: Axes, pairs: Sequence[SeedPair], margin: float) -> N
     axes.axhspan(-margin, margin, color=FAINT, alpha=0.25, linewidth=0)
     axes.axhline(0, color=FAINT, linewidth=0.9)
     for place, pair in enumerate(pairs):
-        axes.errorbar(place, pair.difference, known(pair.error), fmt=model_marker(pair.model), markersize=5,
-                      color=model_colour(pair.model), elinewidth=0.9)  # fmt: skip
+        style = model_style(pair.model)
+        axes.errorbar(place, pair.difference, known(pair.error), fmt=style.marker, markersize=5, color=style.colour,
+                      elinewidth=0.9)  # fmt: skip
     furthest = max(abs(pair.difference) + np.nan_to_num(pair.error) for pair in pairs)
     top = 1.35 * max(furthest, margin)
     axes.set(xlim=(-0.7, len(pairs) - 0.3), ylim=(-top, top), xticks=[], ylabel="NDCG@100")

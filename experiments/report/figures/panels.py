@@ -1,14 +1,11 @@
-"""What the figures share: their panels, points with errors, axes of few marks, and what is left out of a picture."""
+"""What the figures share: their panels, the legend above them, and what is left out of a picture."""
 
 from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from experiments.analysis.number_text import decimals
 from experiments.analysis.plot_style import legend, new_figure
@@ -17,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+T = TypeVar("T")
 _NARROW = 3.75  # inches: 360 px of a phone's 390
 _WIDTHS = {1: 5.6, 2: 9.2}  # of a whole figure, by panels in a row; more have 10
 _WIDE = 10.0
@@ -25,21 +23,9 @@ _KEYS = {True: 3, False: 6}  # names at most side by side in a legend, by whethe
 _FAR = 0.5  # of the best score: a run below it would press all others together
 
 
-@dataclass(frozen=True)
-class Point:
-    """A run or a setting at a place: ``x``, ``y`` and their errors (NaN: not known), whose it is."""
-
-    model: str
-    engine: str
-    x: float
-    y: float
-    x_error: float = np.nan
-    y_error: float = np.nan
-
-
 def panels(
-    count: int, narrow: bool, height: float, *, share_y: bool = False, engines: Sequence[str] = (),
-    models: Sequence[str] = (),
+    count: int, narrow: bool, height: float, *, share_y: bool = False, engines: Collection[str] = (),
+    models: Collection[str] = (),
 ) -> tuple[Figure, list[Axes]]:  # fmt: skip
     """A figure of ``count`` panels, in rows of three, or below each other where it is to be ``narrow``.
 
@@ -53,18 +39,18 @@ def panels(
     for unused in axes[count:]:
         unused.set_axis_off()
     if engines or models:
-        legend(figure, engines=engines, models=models, columns=_KEYS[narrow])
+        legend(figure, engines, models, _KEYS[narrow])
     return figure, list(axes[:count])
 
 
-def without_far(axes: Axes, points: Sequence[Point]) -> list[Point]:
-    """The points that are not far below the best; of the others the panel says how many there are, and where."""
-    bound = _FAR * max(point.y for point in points)
-    far = sorted(point.y for point in points if point.y < bound)
+def without_far(axes: Axes, drawn: Sequence[T], score: Callable[[T], float]) -> list[T]:
+    """What is not far below the best; of the others the panel says how many there are, and at which scores."""
+    bound = _FAR * max(map(score, drawn))
+    far = sorted(score(each) for each in drawn if score(each) < bound)
     if far:
-        ends = dict.fromkeys(decimals(score, 3) for score in (far[0], far[-1]))
+        ends = dict.fromkeys(decimals(value, 3) for value in (far[0], far[-1]))
         axes.text(0.02, 0.02, f"not shown: {len(far)} at {'–'.join(ends)}", transform=axes.transAxes, fontsize=8)
-    return [point for point in points if point.y >= bound]
+    return [each for each in drawn if score(each) >= bound]
 
 
 def known(error: float) -> float | None:

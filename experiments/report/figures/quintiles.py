@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.analysis.plot_style import model_colour, model_marker, model_order, spread_out
+from experiments.analysis.plot_style import model_order, model_style, spread_out
 from experiments.analysis.runs import Run
 from experiments.analysis.statistics import quintiles, stars, t_test
+from experiments.report.comparisons import NO_USERS
 from experiments.report.data import prepared
 from experiments.report.figures.panels import panels
 from experiments.report.parts import ReportFigure
-from experiments.report.settings import Setting, best_settings, score, side_by_side, user_values
+from experiments.report.settings import Setting, best_settings, score, side_by_side
 from utils.figures import PRIMARY
 from utils.results_table import NOT_APPLICABLE
 from utils.system.errors import UserError, one_line
@@ -44,7 +45,7 @@ def quintiles_figure(settings: Sequence[Setting], data_dir: str, name: str) -> R
     for framework, (first, second) in pairs.items():
         try:
             found, runs = _by_quintile(first, second, data_dir)
-        except (UserError, ValueError) as error:
+        except UserError as error:
             notes.append(f"{framework}: {one_line(error)}.")
             continue
         content[framework] = found
@@ -106,8 +107,9 @@ def draw(content: Mapping[str, Sequence[Quintile]], narrow: bool) -> Figure:
         for model, aside in zip(found[0].means, spread_out(2, 0.28), strict=True):
             means = [one.means[model] for one in found]
             errors = np.nan_to_num([one.errors[model] for one in found])
-            axes.errorbar(np.arange(len(found)) + aside, means, errors, fmt=model_marker(model), markersize=5,
-                          elinewidth=1.1, capsize=2, color=model_colour(model))  # fmt: skip
+            style = model_style(model)
+            axes.errorbar(np.arange(len(found)) + aside, means, errors, fmt=style.marker, markersize=5, elinewidth=1.1,
+                          capsize=2, color=style.colour)  # fmt: skip
         for place, one in enumerate(found):
             top = max(one.means[model] + np.nan_to_num(one.errors[model]) for model in one.means)
             axes.annotate(stars(one.p), (place, top), (0, 2), textcoords="offset points", ha="center")
@@ -122,15 +124,14 @@ def draw(content: Mapping[str, Sequence[Quintile]], narrow: bool) -> Figure:
 def _by_quintile(first: Setting, second: Setting, data_dir: str) -> tuple[list[Quintile], list[Run]]:
     """The quintiles of two settings over their common seeds, and the runs of these.
 
-    Raises ``UserError`` or ``ValueError`` saying what is missing.
+    Raises ``UserError`` saying what is missing.
     """
     pair = side_by_side(first, second)
     if pair is None:
         raise UserError(f"{first.model} and {second.model} share no seed")
-    sides = [[run for seed in pair.seeds for run in side[seed]] for side in pair.runs.values()]
-    (users, one), (others, other) = (user_values(runs, PRIMARY) for runs in sides)
-    if not np.array_equal(users, others):
-        raise UserError(f"{first.model} and {second.model} were tested on different users")
+    if not pair.user_figures:
+        raise UserError(NO_USERS)
+    users, (one, other) = pair.user_figures["user"], pair.user_figures[PRIMARY].mean(axis=1)
     activity = np.diff(prepared(pair.used, data_dir).test_fold_in.indptr)
     if len(users) and users.max() >= len(activity):
         raise UserError("the prepared data have fewer test users than the runs")

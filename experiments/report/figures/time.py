@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.analysis.history import LearningCurve, read_curves
-from experiments.analysis.plot_style import engine_colour, engine_line, engine_marker_size
+from experiments.analysis.plot_style import engine_style
 from experiments.analysis.runs import Run
 from experiments.analysis.settings_text import shared_and_varying
 from experiments.report.figures.panels import panels, wrapped
@@ -52,12 +52,10 @@ def draw(content: Mapping[str, Sequence[LearningCurve]], narrow: bool) -> Figure
         longest = max(float(curve.seconds[-1]) for curve in curves)
         unit, name = (60.0, "minutes") if longest > _LONG else (1.0, "seconds")
         for curve in curves:
-            colour = engine_colour(curve.engine)
-            line = {**engine_line(curve.engine), "linewidth": 1.2}
-            axes.plot(curve.seconds / unit, curve.scores, color=colour, **line)
+            style = engine_style(curve.engine)
+            axes.plot(curve.seconds / unit, curve.scores, color=style.colour, **{**style.line, "linewidth": 1.2})
             at = curve.seconds[curve.best] / unit, curve.scores[curve.best]
-            size = engine_marker_size(curve.engine)
-            axes.plot(*at, "o", color=colour, markeredgecolor="white", markersize=size)
+            axes.plot(*at, "o", color=style.colour, markeredgecolor="white", markersize=style.marker_size)
         axes.set_title(wrapped(title))
         axes.set_xlim(0, longest / unit * 1.02)
         axes.set_xlabel(f"{name} of training and evaluation")
@@ -72,5 +70,6 @@ def _name_engines(axes: Axes, curves: Sequence[LearningCurve]) -> None:
     for place, engine in enumerate(engine for engine in reversed(ENGINES) if engine in engines):
         mean = float(np.mean([curve.seconds[curve.best] for curve in curves if curve.engine == engine]))
         best = f"{mean / 60:.3g} min" if mean > _LONG else f"{mean:.3g} s"
-        axes.text(0.98, 0.06 + 0.075 * place, f"{ENGINES[engine].title}: best after {best}", transform=axes.transAxes,
-                  ha="right", va="bottom", fontsize=8, fontweight="bold", color=engine_colour(engine))  # fmt: skip
+        words = f"{ENGINES[engine].title}: best after {best}"
+        axes.text(0.98, 0.06 + 0.075 * place, words, transform=axes.transAxes, ha="right", va="bottom", fontsize=8,
+                  fontweight="bold", color=engine_style(engine).colour)  # fmt: skip
