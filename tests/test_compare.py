@@ -121,10 +121,10 @@ def test_epochs_and_seconds_are_told_of_each_framework(tmp_path):
         write_run(tmp_path, "pytorch", seed=seed, best_epoch=best, epochs=epochs, epoch_seconds=2.0)
         write_run(tmp_path, "mxnet", seed=seed, best_epoch=best + 2, epochs=epochs + 2, epoch_seconds=3.0)
     (row,) = compare(collect(tmp_path)).to_dict("records")
-    told = [
+    found = [
         row[f"{name}_{engine}"] for name in ("best_epoch", "epochs", "epoch_seconds") for engine in ("pytorch", "mxnet")
     ]
-    assert told == [15, 17, 35, 37, 2.0, 3.0]
+    assert found == [15, 17, 35, 37, 2.0, 3.0]
 
 
 # --- who is a pair
@@ -446,8 +446,8 @@ def test_an_option_is_told_only_where_it_has_a_part_in_the_run(tmp_path, option,
     idle = {"lr_scheduler": False, "annealing": "constant"}
     without = write_run(tmp_path, **idle, **{option: value})
     within = write_run(tmp_path, **{**idle, **matters, option: value})
-    told = {run["run_id"]: setting_parts(run, [option])[2:] for run in collect(tmp_path).to_dict("records")}
-    assert told == {without.name: [], within.name: [f"{option} {value}"]}
+    words = {run["run_id"]: setting_parts(run, [option])[2:] for run in collect(tmp_path).to_dict("records")}
+    assert words == {without.name: [], within.name: [f"{option} {value}"]}
 
 
 def test_all_published_figures_of_a_data_set(tmp_path, capsys):
@@ -515,8 +515,8 @@ def test_a_full_disk_is_one_line_and_leaves_no_file(tmp_path, capsys, monkeypatc
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
     code, _, err = run_main(capsys, "--results", path, "--csv", tmp_path / "c.csv")
     assert code == 2
-    told = f"error: {tmp_path / 'c.csv'}: the disk is full; free some space or choose another folder"
-    assert err.splitlines() == [told]
+    line = f"error: {tmp_path / 'c.csv'}: the disk is full; free some space or choose another folder"
+    assert err.splitlines() == [line]
     assert list(tmp_path.iterdir()) == [path]
 
 

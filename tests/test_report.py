@@ -281,10 +281,10 @@ def test_the_finding_counts_runs_and_settings_and_tells_the_best_run_with_its_er
     write_full_run(tmp_path, data_dir, seed=1, lr=0.002, shift=-0.4)
     frame = read(str(tmp_path))
     given = ReportInput((str(tmp_path),), str(data_dir))
-    told = "4 runs of 2 settings. Best on the {} users: vae 4,16, cap 0.2 in PyTorch, test NDCG@100 {}."
-    assert sections([frame], given)[1].findings == [told.format("validation", ".6200 (.0130)")]
+    words = "4 runs of 2 settings. Best on the {} users: vae 4,16, cap 0.2 in PyTorch, test NDCG@100 {}."
+    assert sections([frame], given)[1].findings == [words.format("validation", ".6200 (.0130)")]
     blank = sections([frame.assign(val_n100=np.nan)], given)
-    assert blank[1].findings == [told.format("test", ".6300 (.0140)")]
+    assert blank[1].findings == [words.format("test", ".6300 (.0140)")]
 
 
 def shown_in(table, record):
@@ -519,7 +519,7 @@ def test_without_matplotlib_there_is_a_page_with_notes(tmp_path, data_dir, capsy
     assert (code, len(err.splitlines())) == (2, 1)
 
 
-# --- the door
+# --- the command
 
 
 def test_only_one_part_is_written_where_it_is_asked_for(grid, data_dir, tmp_path, capsys):

@@ -70,6 +70,6 @@ def _alone_in(out: Path) -> Iterator[None]:
 
 
 def beside(results: str) -> Path:
-    """Where the report of ``results`` goes unless told otherwise: ``report`` in their folder."""
+    """Where the report of ``results`` goes without ``--out``: ``report`` in their folder."""
     place = Path(results)
     return (place if place.is_dir() else place.parent) / "report"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LONG = 300  # seconds, from which on minutes are told
+_LONG = 300  # seconds, from which on minutes are shown
 
 
 def time_figure(settings: Sequence[Setting], name: str) -> ReportFigure:
