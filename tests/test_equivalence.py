@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from experiments.analysis import equivalence
+from experiments.analysis.compare import compare
+from experiments.analysis.comparison_text import pairs_text
 from experiments.analysis.history import read_curve_pair
+from experiments.analysis.runs import read
 from experiments.analysis.statistics import equivalence_test
 from run_folders import per_user_values, write_run
 from utils.system.errors import UserError, guarded
@@ -96,6 +99,21 @@ def test_one_setting_that_is_not_equal_fails_the_whole(tmp_path, capsys):
         write_pair(tmp_path, seed, shift=0.01, lr=0.002)
     assert equivalence.main(["--results", str(tmp_path)]) == 1
     assert "1 of 2 settings: equal within 0.003 NDCG@100, over users and seeds" in capsys.readouterr().out
+
+
+def test_a_model_that_draws_nothing_is_judged_over_users_and_has_no_curves(tmp_path, capsys, monkeypatch):
+    write_pair(tmp_path, 1, shift=0.0)
+    for path in tmp_path.rglob("history.csv"):
+        path.unlink()
+    frame = read(str(tmp_path)).astype(object)
+    frame[["seed", "best_epoch", "epochs"]] = "NA"
+    monkeypatch.setattr(equivalence, "read_all", lambda paths, dataset: [frame])
+    assert equivalence.main(["--results", str(tmp_path), "--curves"]) == 0
+    out = capsys.readouterr().out
+    assert "movielens-1m, vae 200,600, cap 0.2, deterministic" in out
+    assert "evaluations" not in out
+    assert "deterministic" in pairs_text(compare(frame), [], None)
+    assert compare(frame)["best_epoch_mxnet"].isna().all()
 
 
 def test_one_seed_shows_nothing_over_seeds(tmp_path, capsys):

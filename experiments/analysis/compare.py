@@ -95,7 +95,7 @@ def table_of(pairs: Sequence[Pair]) -> pd.DataFrame:
 
 
 def _row_of(pair: Pair) -> dict[str, Any]:
-    seeds = [str(seed) for seed in pair.seeds if seed != ""]
+    seeds = ["deterministic"] if pair.is_deterministic else [str(seed) for seed in pair.seeds if seed != ""]
     users = pair.over_seeds(next(iter(pair.runs)), "test_users")[0]
     row = {**pair.options, "seeds": len(pair.seeds), "seed_list": ", ".join(seeds), "test_users": users}
     for name in (*COMPARED, *ABOUT):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.number_text import figure_text, p_text, seconds, small_text
+from experiments.analysis.number_text import counted, figure_text, p_text, seconds, small_text
 from experiments.analysis.pairs import COMPARED
 from experiments.analysis.published import beside
 from experiments.analysis.runs import Run, framework_title, is_blank, names_of
@@ -137,9 +137,10 @@ def _published_lines(row: Mapping[str, Any], figures: pd.DataFrame | None) -> li
 
 
 def _seeds(row: Mapping[str, Any]) -> str:
-    if not row["seed_list"]:
-        return "seed: -"
-    return f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}: {row['seed_list']}"
+    seeds = row["seed_list"]
+    if not seeds[:1].isdigit():
+        return seeds or "seed: -"
+    return f"{counted(row['seeds'], 'seed')}: {seeds}"
 
 
 def _fewer(run: Mapping[str, Any]) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 from experiments.analysis.history import PARTED, CurvePair, read_curve_pair
 from experiments.analysis.number_text import magnitude, p_text
 from experiments.analysis.pairs import Pair, pair_up
-from experiments.analysis.runs import add_results, read_all
+from experiments.analysis.runs import add_results, is_fitted, read_all
 from experiments.analysis.settings_text import setting, shared_and_varying
 from experiments.analysis.statistics import Equivalence
 from experiments.analysis.table import Table, text_columns
@@ -60,20 +60,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _report(pair: Pair, varying: Sequence[str], margin: float, with_curves: bool) -> bool:
-    """Print what is known of one setting; whether it is shown to be equal over users and over seeds."""
-    seeds = ", ".join(map(str, pair.seeds))
-    print(f"{pair.options['dataset']}, {setting(pair.options, varying)}, seeds {seeds}")
+    """Print what is known of one setting; whether it is shown to be equal over users and, if it has any, over seeds."""
+    seeds = "deterministic" if pair.is_deterministic else f"seeds {', '.join(map(str, pair.seeds))}"
+    print(f"{pair.options['dataset']}, {setting(pair.options, varying)}, {seeds}")
     found = pair.difference()
     if found.per_user is None:
         raise UserError("the runs' per_user.npz are missing, and the test is over users: run them again")
     tests = found.equivalence(margin)
     print(_tests_text(tests, margin), end="\n\n")
-    sides = list(pair.runs.values())
-    curves = {seed: read_curve_pair(*(side[seed][0] for side in sides)) for seed in pair.seeds}
-    print(_curves_summary(pair, curves), end="\n\n")
-    if with_curves:
-        print(_curves_text(pair, curves), end="\n\n")
-    return all(test.shown for test in tests.values())
+    if not any(map(is_fitted, pair.used)):
+        sides = list(pair.runs.values())
+        curves = {seed: read_curve_pair(*(side[seed][0] for side in sides)) for seed in pair.seeds}
+        print(_curves_summary(pair, curves), end="\n\n")
+        if with_curves:
+            print(_curves_text(pair, curves), end="\n\n")
+    return tests["users"].shown and (pair.is_deterministic or tests["seeds"].shown)
 
 
 def _tests_text(tests: Mapping[str, Equivalence], margin: float) -> str:

@@ -51,6 +51,11 @@ class Pair:
     runs: dict[str, dict[Any, list[Run]]]
 
     @property
+    def is_deterministic(self) -> bool:
+        """Whether neither side draws anything, so that there is one run of each and nothing over seeds."""
+        return self.seeds == (NOT_APPLICABLE,)
+
+    @property
     def used(self) -> list[Run]:
         """The runs that are compared, side by side."""
         return [run for side in self.runs.values() for seed in self.seeds for run in side[seed]]

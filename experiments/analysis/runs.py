@@ -114,6 +114,11 @@ def seed_of(run: Run) -> Any:
     return int(seed) if is_known(seed) else option_value(run, "seed")
 
 
+def is_fitted(run: Run) -> bool:
+    """Whether a run is of a model that is fitted once and so has no epochs."""
+    return run.get("best_epoch") == NOT_APPLICABLE
+
+
 def engine_of(run: Run) -> str | None:
     """The engine of a run; None where its framework is not one of ours."""
     return _ENGINE_OF.get(run["dl_frame"])

@@ -95,7 +95,7 @@ def frameworks_table(pairs: Sequence[Pair], margin: float, name: str) -> Table:
         "A difference that is not significant is not yet an agreement."
     )
     notes = [f"Nothing is known over users, {NO_USERS}: {listed(without, 'setting')}."] if without else []
-    if any(len(pair.seeds) == 1 for pair in pairs):
+    if any(len(pair.seeds) == 1 and not pair.is_deterministic for pair in pairs):
         notes.append("A setting that ran from one seed says nothing over seeds.")
     if not pairs:
         notes.append("No setting was run by both frameworks from the same seed.")

@@ -16,6 +16,7 @@ from experiments.analysis.statistics import deviation
 from experiments.analysis.table import Column, Table, key_columns
 from experiments.report.settings import VALIDATION, Setting, best_run, best_settings, score, settings_of
 from utils.figures import FIGURES, MAIN_FIGURES, PRIMARY
+from utils.results_table import NOT_APPLICABLE
 
 _OURS = "ours"
 _LIKELIHOODS = ("multinomial", "gaussian", "logistic")
@@ -107,7 +108,7 @@ def seeds_table(settings: Sequence[Setting], name: str) -> Table:
         Column("s/epoch", "r", lambda row: seconds(row["epoch_seconds"])),
     ]
     runs = [run for found in settings for run in found.runs]
-    once = sum(len(found.runs) == 1 for found in settings)
+    once = sum(len(found.runs) == 1 and NOT_APPLICABLE not in found.by_seed for found in settings)
     notes = [f"{once} of {len(settings)} settings ran from one seed only, which says nothing of their spread."]
     caption = "Mean ± standard deviation over the seeds, on the test users."
     return Table(name, "Over seeds", columns, records, caption, notes if once else [], runs)

@@ -74,7 +74,7 @@ def gap_table(cells: Sequence[Cell], margin: float) -> Table:
         found = cell.pair.difference()
         tests = found.equivalence(margin)
         if tests["users"].n < 2:
-            place = ", ".join(_words(cell))
+            place = _words(cell.profile, cell.cap, cell.weight_decay)
             notes.append(f"{place}: per_user.npz is missing, so nothing is known over users.")
         texts = [text for test in tests.values() for text in (range_text(test.low, test.high), p_text(test.p))]
         rows.append((*_place(cell), signed(found.mean), *texts, _verdict(tests), str(tests["seeds"].n)))
@@ -122,9 +122,8 @@ def _place(cell: Cell) -> tuple[str, str, str]:
     return cell.profile, option_text(cell.cap), option_text(cell.weight_decay)
 
 
-def _words(cell: Cell) -> tuple[str, str, str]:
-    profile, cap, weight_decay = _place(cell)
-    return profile, f"cap {cap}", f"weight decay {weight_decay}"
+def _words(profile: str, cap: float, weight_decay: float) -> str:
+    return f"{profile}, cap {option_text(cap)}, weight decay {option_text(weight_decay)}"
 
 
 def _setting_of(runs: Sequence[Run]) -> str:
@@ -142,8 +141,7 @@ def _missing(cells: Sequence[Cell]) -> list[str]:
     lacking: dict[str, list[str]] = {}
     for profile, cap, decay, engine in product(PROFILES, _CAPS, _WEIGHT_DECAYS, ENGINES):
         if (profile, cap, decay, engine) not in ran:
-            place = f"{profile}, cap {option_text(cap)}, weight decay {option_text(decay)}"
-            lacking.setdefault(place, []).append(ENGINES[engine].title)
+            lacking.setdefault(_words(profile, cap, decay), []).append(ENGINES[engine].title)
     named = "; ".join(f"{place} ({' and '.join(titles)})" for place, titles in lacking.items())
     return [f"Not run yet: {named}."] if named else []
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.analysis.history import LearningCurve, read_curves
 from experiments.analysis.plot_style import engine_style
-from experiments.analysis.runs import Run
+from experiments.analysis.runs import Run, is_fitted
 from experiments.analysis.settings_text import shared_and_varying
 from experiments.report.figures.panels import panels, wrapped
 from experiments.report.parts import ReportFigure
@@ -26,7 +26,7 @@ _LONG = 300  # seconds, from which on minutes are shown
 def time_figure(settings: Sequence[Setting], name: str) -> ReportFigure:
     """The learning curves of each model by the clock, in the setting that most frameworks and seeds ran."""
     _, varying = shared_and_varying([found.options for found in settings])
-    trained = [found for found in settings if found.engine]
+    trained = [found for found in settings if found.engine and not any(map(is_fitted, found.runs))]
     content: dict[str, list[LearningCurve]] = {}
     used: list[Run] = []
     notes: list[str] = []
