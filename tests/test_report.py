@@ -363,6 +363,7 @@ def test_a_model_without_engine_seed_widths_beta_or_likelihood_stands_beside_the
     )
     frame.loc[of_dae, ["loss", "nll", "kl"]] = np.nan
     frame.loc[of_dae, "model"] = "popularity"
+    frame[["profile", "deviations"]] = "NA"  # which not every model has
 
     parts = all_drawn(sections([frame], ReportInput((str(tmp_path),), str(data_dir))))
     found = [row for row in parts["models"].records if row["metric"] == "NDCG@100"]
@@ -372,6 +373,7 @@ def test_a_model_without_engine_seed_widths_beta_or_likelihood_stands_beside_the
     apart = of_users(tmp_path, "pytorch", "vae") - baseline["n100"]
     assert found[0]["t_p"] == pytest.approx(stats.ttest_1samp(apart, 0).pvalue), "its one run beside every seed"
     assert list(parts["quintiles"].content["MXNet"][0].means) == ["vae", "popularity"]
+    assert [len(curves) for curves in parts["annealing"].content.values()] == [4]
     assert {row["model"] for row in parts["bands"].content} == {"vae", "popularity"}
     assert [row[0] for row in parts["seeds"].rows] == ["popularity", "vae 4,16, cap 0.2", "vae 4,16, cap 0.2"]
     pairs, unpaired = pair_up(frame)

@@ -27,8 +27,13 @@ _HIGHEST, _LABEL_STEP = 0.97, 0.09  # where the first label stands, and how far 
 def annealing_curves(runs: Sequence[Run]) -> tuple[list[LearningCurve], list[str]]:
     """The curves of ``runs``, by profile, framework and seed; a line for each run without a usable history."""
     curves, notes = read_curves(runs, "beta")
-    order = (list(PROFILES), list(ENGINES))
-    return sorted(curves, key=lambda c: (order[0].index(c.profile), order[1].index(c.engine), c.seed)), notes
+    profiles, engines = list(PROFILES), list(ENGINES)
+
+    def order(curve: LearningCurve) -> tuple[int, int, int]:  # a model without profiles comes first
+        place = profiles.index(curve.profile) if curve.profile in profiles else -1
+        return place, engines.index(curve.engine), curve.seed
+
+    return sorted(curves, key=order), notes
 
 
 def best_in_words(curves: Sequence[LearningCurve]) -> str:
