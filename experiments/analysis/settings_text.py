@@ -9,9 +9,9 @@ from experiments.analysis.runs import OPTIONS, Run, is_blank, is_known
 from utils.models import MODELS
 from utils.options import defaults_of
 
-_DEFAULTS = {model: defaults_of(model) for model in MODELS}
-#: Of models that are not ours: what any of ours has.
-_ANY_DEFAULTS = {name: value for defaults in _DEFAULTS.values() for name, value in defaults.items()}
+#: What any model has; a model's own come first.
+_DEFAULTS = {name: value for model in MODELS for name, value in defaults_of(model).items()}
+_OWN_DEFAULTS = {model: defaults_of(model) for model in MODELS}
 #: Options that :func:`setting_parts` always names, or that another one says already (``annealing``:
 #: ``constant_anneal``).
 _ELSEWHERE = ("dataset", "model", "p_dims", "anneal_cap", "constant_anneal")
@@ -77,7 +77,7 @@ def _is_default(run: Run, name: str) -> bool:
     if name == "deviations":
         return option_text(run[name]) == ""
     if name not in ("q_dims", "dropout_enc", "dropout_dec"):
-        return run[name] == _DEFAULTS.get(run["model"], _ANY_DEFAULTS).get(name)
+        return run[name] == (_DEFAULTS | _OWN_DEFAULTS.get(run["model"], {})).get(name)
     values = option_text(run[name]).split(",")
     if name == "q_dims":
         return values == option_text(run["p_dims"]).split(",")[::-1]
