@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from data_prep import DataOptions, find_prepared, prepare
 from experiments.analysis import compare
@@ -13,7 +12,6 @@ from experiments.grids.dry_run import dry_run
 from experiments.grids.execute import run
 from experiments.grids.plan import Grid, settle
 from experiments.report import command as report
-from utils.results import RESULTS_FILE
 from utils.system.errors import UserError, guarded, is_users_to_mend, one_line
 
 #: The data set a newcomer gets without asking: small, real, and on PyPI.
@@ -51,7 +49,7 @@ def _prepare_fetched(data_dir: str) -> None:
 
 def _compare(grid: Grid) -> None:
     only = ["--dataset", grid.datasets[0]] if len(grid.datasets) == 1 else []
-    compare.main(["--results", str(Path(grid.options.log_dir) / RESULTS_FILE), *only])
+    compare.main(["--results", grid.options.log_dir, *only])
 
 
 def _report(grid: Grid) -> None:

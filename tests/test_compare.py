@@ -490,7 +490,7 @@ def test_nothing_is_wider_than_120_columns(tmp_path, capsys):
         (["--results", "broken.csv"], "broken.csv: "),
         (["--results"], "expected at least one argument"),
         (["--result", "study.csv"], "unrecognized arguments"),
-        ([], "results/all_results.csv: no results yet; run bash run_experiments.sh"),
+        ([], "results: no results yet; run bash run_experiments.sh"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, capsys, monkeypatch, argv, said):

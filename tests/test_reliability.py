@@ -31,7 +31,7 @@ from utils.engine import ENGINES, engine_obstacle, load_engine
 from utils.options import RunOptions
 from utils.results import DIVERGED, collect, load, rebuild
 from utils.system.errors import UserError, guarded
-from utils.system.files import read_json, sha256_of, sweep, write_json, write_text
+from utils.system.files import read_json, remove_leftovers, sha256_of, write_json, write_text
 from utils.system.locks import held, process_holding
 from utils.weights import load_arrays, save_arrays
 
@@ -603,9 +603,9 @@ def test_sweeping_takes_temporary_files_only(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / ".c.xyz.tmp").mkdir()
     (tmp_path / ".c.xyz.tmp" / "c").touch()
-    sweep(tmp_path, "a*")
+    remove_leftovers(tmp_path, "a*")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".b", ".c.xyz.tmp", ".tmp123456", "a.tmp", "c"]
-    sweep(tmp_path)
+    remove_leftovers(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".b", ".tmp123456", "a.tmp", "c"]
-    sweep(tmp_path, also=".tmp??????")
+    remove_leftovers(tmp_path, also=".tmp??????")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".b", "a.tmp", "c"]

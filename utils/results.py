@@ -23,7 +23,7 @@ from utils.models import MODELS
 from utils.options import DEFAULT_MODEL, DataSelection, decisive_of, defaults_of, fields_of
 from utils.results_table import NOT_APPLICABLE, as_text, fits, parse_table
 from utils.system.errors import UserError, one_line
-from utils.system.files import read_json, sha256_of, sweep, written_whole
+from utils.system.files import read_json, remove_leftovers, sha256_of, written_whole
 from utils.system.locks import held
 
 RESULTS_FILE = "all_results.csv"
@@ -87,7 +87,7 @@ def rebuild(results_dir: str | os.PathLike) -> Path:
     path = results_dir / RESULTS_FILE
     with held(path.with_name(f".{RESULTS_FILE}.lock")) as is_alone:
         if is_alone:
-            sweep(results_dir, f"{RESULTS_FILE}.*")
+            remove_leftovers(results_dir, f"{RESULTS_FILE}.*")
         while True:
             seen = _state(results_dir)
             rows, damaged = _rows(results_dir)

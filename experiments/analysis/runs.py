@@ -18,7 +18,7 @@ from utils.system.errors import UserError
 
 Run = Mapping[str, Any]  # a row of a table of results
 
-DEFAULT_RESULTS = f"results/{RESULTS_FILE}"
+DEFAULT_RESULTS = "results"
 #: The options that two runs must share to be of one setting; the seed is the axis averaged over.
 OPTIONS = (*(name for name in DECISIVE_OPTIONS if name != "seed"), "data")
 _ENGINE_OF = {entry.dl_frame: name for name, entry in ENGINES.items()}
@@ -28,7 +28,7 @@ def add_results(parser: argparse.ArgumentParser, default: str = DEFAULT_RESULTS)
     """Give ``parser`` the option ``--results``, which every command on results has."""
     parser.add_argument(
         "--results", nargs="+", default=[default], metavar="FILE_OR_FOLDER",
-        help=f"tables of results, or folders that hold {RESULTS_FILE} or runs (default: {default})",
+        help=f"folders of runs, or tables of results such as {RESULTS_FILE} (default: {default})",
     )  # fmt: skip
     return parser
 
@@ -51,21 +51,21 @@ def read_all(paths: Iterable[str], dataset: str | None) -> list[pd.DataFrame]:
 
 
 def read(path: str) -> pd.DataFrame:
-    """The results in ``path``: a table, or a folder that holds ``all_results.csv`` or else ``runs``.
+    """The results in ``path``: a table, or a folder of ``runs``, which are read themselves, or of a table alone.
 
     Raises:
         UserError: there is nothing of the kind, or it is damaged.
     """
     place = Path(path)
-    if not place.is_dir():
-        if path == DEFAULT_RESULTS and not place.exists():
-            raise UserError(f"{path}: no results yet; run bash run_experiments.sh first, or name a file with --results")
-        return load(place)
-    if (place / RESULTS_FILE).exists():
-        return load(place / RESULTS_FILE)
     if (place / "runs").is_dir():
         return collect(place)
-    raise UserError(f"{path}: a folder without results; expected {RESULTS_FILE} or runs in it")
+    if (place / RESULTS_FILE).exists():
+        return load(place / RESULTS_FILE)
+    if path == DEFAULT_RESULTS:
+        raise UserError(f"{path}: no results yet; run bash run_experiments.sh first, or name others with --results")
+    if place.is_dir():
+        raise UserError(f"{path}: a folder without results; expected runs or {RESULTS_FILE} in it")
+    return load(place)
 
 
 def distinct_runs(frames: pd.DataFrame | Iterable[pd.DataFrame]) -> list[Run]:

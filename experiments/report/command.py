@@ -20,7 +20,7 @@ from experiments.report.build import ReportInput, sections
 from experiments.report.write import FIGURES, TABLES, write_page, write_parts
 from utils.system.command_line import option, parser_for, real
 from utils.system.errors import UserError
-from utils.system.files import sweep
+from utils.system.files import remove_leftovers
 from utils.system.locks import held
 
 _WHAT, _HOW = "what is reported", "what comes out"
@@ -65,7 +65,7 @@ def _alone_in(out: Path) -> Iterator[None]:
     with held(out / ".report.lock", lambda who: print(waiting(who, out), file=sys.stderr)) as locked:
         if locked:
             for folder in (out, out / FIGURES, out / TABLES):
-                sweep(folder)
+                remove_leftovers(folder)
         yield
 
 

@@ -19,8 +19,8 @@ from utils.system.files import (
     json_text,
     leftovers,
     read_json,
+    remove_leftovers,
     sha256_of,
-    sweep,
     write_json,
     write_text,
     written_whole,
@@ -57,7 +57,7 @@ class RunFolder:
             is_alone = opened.enter_context(held(self._lock, self._say_who))
             self.path.mkdir(parents=True, exist_ok=True)
             if is_alone:
-                sweep(self.path, also=OF_SAFETENSORS)
+                remove_leftovers(self.path, also=OF_SAFETENSORS)
             self._log = opened.enter_context(open(self.path / "log.txt", "a", encoding="utf-8"))
             self._open = opened.pop_all()
         return self

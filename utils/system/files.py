@@ -25,8 +25,8 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     When the block raises, ``path`` is as it was and the temporary folder is gone. The content reaches
     the disk (``fsync``) before the rename, and the rename before this returns, so that a power cut leaves
     the old file or the new one, and files written one after the other appear in that order.
-    The parent folder is made if it is missing. What a killed process leaves is for :func:`sweep`: one folder, which
-    also holds whatever a library puts beside the file it is given to write.
+    The parent folder is made if it is missing. What a killed process leaves is for :func:`remove_leftovers`: one
+    folder, which also holds whatever a library puts beside the file it is given to write.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def sync(path: str | os.PathLike) -> None:
         os.close(handle)
 
 
-def sweep(folder: str | os.PathLike, pattern: str = "*", also: str | None = None) -> None:
+def remove_leftovers(folder: str | os.PathLike, pattern: str = "*", also: str | None = None) -> None:
     """Remove what killed processes left half-written in ``folder``, as :func:`leftovers` finds it.
 
     Only for who holds the folder's lock: another's file under way looks the same.
