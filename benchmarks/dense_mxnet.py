@@ -1,9 +1,12 @@
-"""The straightforward training step in MXNet Gluon, the baseline: dense batches, stock layers and Adam, hybridised."""
+"""What is measured against in MXNet Gluon: the training step as it is usually written, and matrix products alone.
+
+The step takes dense batches, stock layers and stock Adam, hybridised.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 
 import numpy as np
@@ -11,25 +14,20 @@ from mxnet.gluon import HybridBlock, Trainer, nn
 from scipy.sparse import csr_matrix
 
 from mxnet_impl.runtime import mx
-from utils.options import RunOptions
 
 
 class DenseNetwork(HybridBlock):
-    """Mult-VAE or Mult-DAE as it is usually written: input normalised and dropped out dense, noise drawn inside."""
+    """Mult-VAE or Mult-DAE as it is usually written: input normalised and dropped out dense, noise drawn inside.
 
-    def __init__(self, options: RunOptions, n_items: int) -> None:
+    ``widths`` lead from the items to the code; the decoder's are the same, back.
+    """
+
+    def __init__(self, widths: Sequence[int], variational: bool) -> None:
         super().__init__()
-        self.variational = options.model == "vae"
-        self.latent = options.p_dims[0]
-        widths = [n_items, *options.q_dims[:-1], self.latent * (2 if self.variational else 1)]
+        self.variational = variational
+        into = [*widths[:-1], widths[-1] * (2 if variational else 1)]
         with self.name_scope():
-            self.encoder = nn.HybridSequential()
-            for i, (a, b) in enumerate(itertools.pairwise(widths)):
-                self.encoder.add(nn.Dense(b, in_units=a, activation="tanh" if i + 2 < len(widths) else None))
-            widths = [*options.p_dims, n_items]
-            self.decoder = nn.HybridSequential()
-            for i, (a, b) in enumerate(itertools.pairwise(widths)):
-                self.decoder.add(nn.Dense(b, in_units=a, activation="tanh" if i + 2 < len(widths) else None))
+            self.encoder, self.decoder = _stacked(into), _stacked(widths[::-1])
 
     def hybrid_forward(self, F: ModuleType, x: mx.nd.NDArray) -> tuple[mx.nd.NDArray, mx.nd.NDArray]:
         """Log-probabilities and KL of dense clicks."""
@@ -44,18 +42,29 @@ class DenseNetwork(HybridBlock):
         return F.log_softmax(self.decoder(h)), kl
 
 
-def dense_step(options: RunOptions, clicks: csr_matrix) -> Callable[[], float]:
-    """A function that trains one step on the next ``batch_size`` users of ``clicks`` and returns the loss."""
-    network = DenseNetwork(options, clicks.shape[1])
+def _stacked(widths: Sequence[int]) -> nn.HybridSequential:
+    """Dense layers with tanh between them."""
+    layers = nn.HybridSequential()
+    for i, (a, b) in enumerate(itertools.pairwise(widths)):
+        layers.add(nn.Dense(b, in_units=a, activation="tanh" if i + 2 < len(widths) else None))
+    return layers
+
+
+def dense_step(clicks: csr_matrix, hidden: Sequence[int], variational: bool, batch_size: int) -> Callable[[], float]:
+    """A function that trains one step on the next ``batch_size`` users of ``clicks`` and returns the loss.
+
+    ``hidden`` are the encoder's widths after the items, the code last.
+    """
+    network = DenseNetwork([clicks.shape[1], *hidden], variational)
     network.initialize(mx.init.Xavier())
     network.hybridize()
-    trainer = Trainer(network.collect_params(), "adam", {"learning_rate": options.lr})
+    trainer = Trainer(network.collect_params(), "adam", {"learning_rate": 1e-3})
     position = 0
 
     def step() -> float:
         nonlocal position
-        rows = np.arange(position, position + options.batch_size) % clicks.shape[0]
-        position += options.batch_size
+        rows = np.arange(position, position + batch_size) % clicks.shape[0]
+        position += batch_size
         x = mx.nd.array(clicks[rows].toarray())
         with mx.autograd.record():
             log_pi, kl = network(x)
@@ -63,16 +72,15 @@ def dense_step(options: RunOptions, clicks: csr_matrix) -> Callable[[], float]:
         loss.backward()
         trainer.step(1)
         mx.nd.waitall()
-        return loss.asscalar()
+        return float(loss.asscalar())
 
     return step
 
 
-def output_products(options: RunOptions, n_items: int) -> Callable[[], None]:
-    """The floor: the three matrix products of the output layer (forward, and both gradients), into fresh arrays."""
-    hidden = mx.nd.random.normal(shape=(options.batch_size, options.p_dims[-1]))
-    weight = mx.nd.random.normal(shape=(n_items, options.p_dims[-1]))
-    logits = mx.nd.random.normal(shape=(options.batch_size, n_items))
+def output_products(batch_size: int, width: int, n_items: int) -> Callable[[], None]:
+    """The floor of a step: the output layer's three matrix products (forward, both gradients), into fresh arrays."""
+    shapes = ((batch_size, width), (n_items, width), (batch_size, n_items))
+    hidden, weight, logits = (mx.nd.random.normal(shape=shape) for shape in shapes)
 
     def products() -> None:
         products = (
@@ -82,5 +90,26 @@ def output_products(options: RunOptions, n_items: int) -> Callable[[], None]:
         )
         for product in products:
             product.wait_to_read()
+
+    return products
+
+
+def forward_products(weights: Sequence[np.ndarray], clicks: csr_matrix, batch_size: int) -> Callable[[], np.ndarray]:
+    """The floor of an evaluation: a network's forward products alone, no bias, no activation, batch after batch.
+
+    ``weights`` are ``(out, in)``, first layer first; where one takes fewer than the layer before gives, the first of
+    these (the means of a variational code). The function returns the last batch's ``(users, items)``.
+    """
+    first, *others = [mx.nd.array(weight) for weight in weights]
+    table = first.T.copy()
+    batches = [mx.nd.sparse.csr_matrix(clicks[i : i + batch_size]) for i in range(0, clicks.shape[0], batch_size)]
+
+    def products() -> np.ndarray:
+        for batch in batches:
+            x = mx.nd.sparse.dot(batch, table)
+            for weight in others:
+                x = mx.nd.dot(x[:, : weight.shape[1]], weight, transpose_b=True)
+            x.wait_to_read()
+        return x.asnumpy()
 
     return products

@@ -1,29 +1,31 @@
-"""The straightforward training step in PyTorch, the baseline: dense batches, autograd, stock layers, stock Adam."""
+"""What is measured against in PyTorch: the training step as it is usually written, and matrix products alone.
+
+The step takes dense batches, autograd, stock layers and stock Adam. Nothing of the project is imported.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 from torch import nn
 
-from utils.options import RunOptions
-
 
 class DenseNetwork(nn.Module):
-    """Mult-VAE or Mult-DAE as it is usually written: input normalised and dropped out dense, noise drawn inside."""
+    """Mult-VAE or Mult-DAE as it is usually written: input normalised and dropped out dense, noise drawn inside.
 
-    def __init__(self, options: RunOptions, n_items: int) -> None:
+    ``widths`` lead from the items to the code; the decoder's are the same, back.
+    """
+
+    def __init__(self, widths: Sequence[int], variational: bool) -> None:
         super().__init__()
-        self.variational = options.model == "vae"
-        self.latent = options.p_dims[0]
-        widths = [n_items, *options.q_dims[:-1], self.latent * (2 if self.variational else 1)]
-        self.encoder = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
-        widths = [*options.p_dims, n_items]
-        self.decoder = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
+        self.variational = variational
+        into = [*widths[:-1], widths[-1] * (2 if variational else 1)]
+        self.encoder = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(into))
+        self.decoder = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths[::-1]))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits and mean KL of dense clicks."""
@@ -42,16 +44,19 @@ class DenseNetwork(nn.Module):
         return h, kl
 
 
-def dense_step(options: RunOptions, clicks: csr_matrix) -> Callable[[], float]:
-    """A function that trains one step on the next ``batch_size`` users of ``clicks`` and returns the loss."""
-    network = DenseNetwork(options, clicks.shape[1])
-    optimizer = torch.optim.Adam(network.parameters(), lr=options.lr)
+def dense_step(clicks: csr_matrix, hidden: Sequence[int], variational: bool, batch_size: int) -> Callable[[], float]:
+    """A function that trains one step on the next ``batch_size`` users of ``clicks`` and returns the loss.
+
+    ``hidden`` are the encoder's widths after the items, the code last.
+    """
+    network = DenseNetwork([clicks.shape[1], *hidden], variational)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     position = 0
 
     def step() -> float:
         nonlocal position
-        rows = np.arange(position, position + options.batch_size) % clicks.shape[0]
-        position += options.batch_size
+        rows = np.arange(position, position + batch_size) % clicks.shape[0]
+        position += batch_size
         x = torch.from_numpy(clicks[rows].toarray())
         logits, kl = network(x)
         loss = -(torch.log_softmax(logits, 1) * x).sum(1).mean() + 0.2 * kl
@@ -63,15 +68,36 @@ def dense_step(options: RunOptions, clicks: csr_matrix) -> Callable[[], float]:
     return step
 
 
-def output_products(options: RunOptions, n_items: int) -> Callable[[], None]:
-    """The floor: the three matrix products of the output layer (forward, and both gradients), into fresh arrays."""
-    hidden = torch.randn(options.batch_size, options.p_dims[-1])
-    weight = torch.randn(n_items, options.p_dims[-1])
-    logits = torch.randn(options.batch_size, n_items)
+def output_products(batch_size: int, width: int, n_items: int) -> Callable[[], None]:
+    """The floor of a step: the output layer's three matrix products (forward, both gradients), into fresh arrays."""
+    shapes = ((batch_size, width), (n_items, width), (batch_size, n_items))
+    hidden, weight, logits = (torch.randn(shape) for shape in shapes)
 
     def products() -> None:
         torch.mm(hidden, weight.T)
         torch.mm(logits, weight)
         torch.mm(logits.T, hidden)
+
+    return products
+
+
+def forward_products(weights: Sequence[np.ndarray], clicks: csr_matrix, batch_size: int) -> Callable[[], np.ndarray]:
+    """The floor of an evaluation: a network's forward products alone, no bias, no activation, batch after batch.
+
+    ``weights`` are ``(out, in)``, first layer first; where one takes fewer than the layer before gives, the first of
+    these (the means of a variational code). The function returns the last batch's ``(users, items)``.
+    """
+    first, *others = [torch.from_numpy(weight) for weight in weights]
+    table, batches = first.T.contiguous(), []
+    for begin in range(0, clicks.shape[0], batch_size):
+        rows = clicks[begin : begin + batch_size]
+        batches.append([torch.from_numpy(part.astype(np.int64)) for part in (rows.indices, rows.indptr[:-1])])
+
+    def products() -> np.ndarray:
+        for items, starts in batches:
+            x = nn.functional.embedding_bag(items, table, starts, mode="sum")
+            for weight in others:
+                x = torch.mm(x[:, : weight.shape[1]], weight.T)
+        return x.numpy()
 
     return products

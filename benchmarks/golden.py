@@ -14,21 +14,23 @@ Exit code 0: all equal; 1: not, a line for each difference. Some minutes.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.children import told_by
+from benchmarks.worker import measure
 from data_prep import DataOptions, prepare
 from experiments.grids.execute import ROOT
 from experiments.main_job import FETCHED
 from experiments.runs.folder import CHECKED
-from utils.engine import ENGINES, engine_obstacle
+from experiments.runs.run import main as run_main
+from utils.engine import ENGINES, engine_obstacle, load_engine
 from utils.results import cells
 from utils.system.command_line import filled, option, parser_for
 from utils.system.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, UserError, guarded
@@ -175,9 +177,29 @@ def _run(what: str, *words: str, expected: int = 0) -> None:
 
 
 def _interrupt(engine: str, *words: str) -> None:
-    code = told_by("benchmarks.golden_worker", engine, _AT_STEP, *words, environment=_ENVIRONMENT)["code"]
+    code = measure("benchmarks.golden", "interrupted run", engine, _AT_STEP, *words, environment=_ENVIRONMENT).result
     if code != EXIT_INTERRUPTED:
         raise UserError(f"{ENGINES[engine].title}: Ctrl-C at step {_AT_STEP} ended in exit code {code}, expected 130")
+
+
+def works() -> dict[str, Callable]:
+    """What a worker does."""
+    return {"interrupted run": interrupted_run}
+
+
+def interrupted_run(engine: str, at_step: int, *argv: str) -> int:
+    """A run that gets Ctrl-C at its ``at_step``-th training step: the exit code that its command would have had."""
+    learner = load_engine(engine).StepLearner
+    train_step, steps = learner.train_step, []
+
+    def interrupted(self, *given):
+        steps.append(1)
+        if len(steps) == at_step:
+            os.kill(os.getpid(), signal.SIGINT)
+        return train_step(self, *given)
+
+    learner.train_step = interrupted
+    return run_main(engine, argv)
 
 
 if __name__ == "__main__":

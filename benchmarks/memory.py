@@ -11,22 +11,32 @@ the last few steps of an epoch, evaluates, saves its state, tests the best weigh
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmarks.children import told_by
+from benchmarks.prepared import DATASET, write_synthetic_data
 from benchmarks.shapes import SHAPES
+from benchmarks.timing import Target, print_targets
+from benchmarks.training import build_learner
+from benchmarks.worker import measure
+from experiments.runs.evaluation import judge_best
+from experiments.runs.folder import RunFolder
+from experiments.runs.loop import Training
+from experiments.runs.run import data_of
+from experiments.tasks import task_of
 from utils.engine import ENGINES
-from utils.system.command_line import filled, integer, option, parser_for, real
+from utils.options import RunOptions
+from utils.system.command_line import integer, option, parsed, parser_for, real
 from utils.system.errors import guarded
+from utils.system.memory import peak_memory
 
 _WHAT = "what is measured"
-_WORKER = "benchmarks.memory_worker"
+_WORKS = "benchmarks.memory"
 MOST = {"pytorch": 1.5, "mxnet": 2.0}  # GiB, at ML-20M's shape
 _HELD_OUT = 10_000
 
@@ -44,66 +54,89 @@ class MemoryOptions:
 
 @dataclass(frozen=True)
 class Size:
-    """A run's size: training users, items, users in a batch."""
+    """A run's size: training users, items, users held out of each kind, users in a batch."""
 
     users: int
     items: int
+    held_out: int
     batch: int = 500
 
     def variants(self) -> list[Size]:
         """This size with another batch, other items, other users."""
-        batches = [dataclasses.replace(self, batch=self.batch * factor) for factor in (2, 4)]
-        items = [dataclasses.replace(self, items=int(self.items * factor)) for factor in (0.5, 2, 4)]
-        users = [dataclasses.replace(self, users=int(self.users * factor)) for factor in (0.5, 2, 4)]
+        batches = [replace(self, batch=self.batch * factor) for factor in (2, 4)]
+        items = [replace(self, items=int(self.items * factor)) for factor in (0.5, 2, 4)]
+        users = [replace(self, users=int(self.users * factor)) for factor in (0.5, 2, 4)]
         return batches + items + users
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Returns 1 when ``--check`` finds a target missed."""
-    options = filled(MemoryOptions, parser_for(MemoryOptions, "python -m benchmarks.memory", __doc__).parse_args(argv))
+    options = parsed(MemoryOptions, parser_for(MemoryOptions, "python -m benchmarks.memory", __doc__), argv)
     engines = tuple(ENGINES) if options.engine == "both" else (options.engine,)
     shape = SHAPES["ml-20m"]
-    size = Size(max(50, int(shape.n_users * options.scale)), max(50, int(shape.n_items * options.scale)))
-    held_out = max(20, int(_HELD_OUT * options.scale))
-    stages = peaks_of(size, engines, options.steps, held_out)
-    names = list(stages[engines[0]])
-    rows = [(name, *(f"{stages[engine][name]:.2f}" for engine in engines)) for name in names]
+    size = Size(*(max(50, int(n * options.scale)) for n in (shape.n_users, shape.n_items, _HELD_OUT)))
+    stages = peaks_of(size, engines, options.steps)
+    rows = [(name, *(f"{stages[engine][name]:.2f}" for engine in engines)) for name in stages[engines[0]]]
     print(f"{size.users:,} users, {size.items:,} items, batch {size.batch}; GiB at the most, up to each stage")
     print(tabulate(rows, ["", *engines], disable_numparse=True), end="\n\n")
-    missed = _told(stages) if options.scale == 1 else 0
+    missed = 0
+    if options.scale == 1:
+        missed = print_targets(
+            Target(f"{engine}, peak, GiB", max(stages[engine].values()), "at most", MOST[engine]) for engine in engines
+        )
     if options.grow:
-        print(_growth(size, engines, options.steps, held_out, stages), end="\n\n")
+        print(growth({size: stages} | {each: peaks_of(each, engines, options.steps) for each in size.variants()}))
     return 1 if options.check and missed else 0
 
 
-def peaks_of(size: Size, engines: Sequence[str], steps: int, held_out: int) -> dict[str, dict[str, float]]:
+def peaks_of(size: Size, engines: Sequence[str], steps: int) -> dict[str, dict[str, float]]:
     """The peak (GiB) up to each stage of a run, by engine."""
     with tempfile.TemporaryDirectory() as folder:
-        told_by(_WORKER, "write", folder, size.users, size.items, held_out)
-        return {engine: told_by(_WORKER, "run", folder, engine, size.batch, steps)["stages"] for engine in engines}
+        measure(_WORKS, "write", folder, size.users, size.items, size.held_out)
+        return {engine: measure(_WORKS, "run", folder, engine, size.batch, steps).result for engine in engines}
 
 
-def _told(stages: dict[str, dict[str, float]]) -> int:
-    """Print each target with what was measured; the number of targets missed."""
-    highest = {engine: max(each.values()) for engine, each in stages.items()}
+def growth(stages: dict[Size, dict[str, dict[str, float]]]) -> str:
+    """The table of peaks, a row for each size."""
+    engines = list(next(iter(stages.values())))
     rows = [
-        (engine, peak, MOST[engine], "met" if peak < MOST[engine] else "MISSED") for engine, peak in highest.items()
-    ]
-    print(tabulate(rows, ["peak, GiB", "measured", "below", ""], floatfmt=".2f"), end="\n\n")
-    return sum(row[-1] == "MISSED" for row in rows)
-
-
-def _growth(size: Size, engines: Sequence[str], steps: int, held_out: int, stages: dict[str, dict[str, float]]) -> str:
-    """The table of peaks with other batches, items and users."""
-    measured = {size: stages}
-    for each in size.variants():
-        measured[each] = peaks_of(each, engines, steps, held_out)
-    rows = [
-        (f"{each.batch:,}", f"{each.items:,}", f"{each.users:,}",
-         *(f"{max(found[engine].values()):.2f}" for engine in engines))
-        for each, found in measured.items()
+        (f"{size.batch:,}", f"{size.items:,}", f"{size.users:,}",
+         *(f"{max(peaks[engine].values()):.2f}" for engine in engines))
+        for size, peaks in stages.items()
     ]  # fmt: skip
     return tabulate(rows, ["batch", "items", "users", *(f"{engine}, GiB" for engine in engines)], disable_numparse=True)
+
+
+def works() -> dict[str, Callable]:
+    """What a worker does: write synthetic prepared data, or make a run on them."""
+    return {"write": write_synthetic_data, "run": run}
+
+
+def run(folder: str, engine: str, batch: int, steps: int) -> dict[str, float]:
+    """A run on the data in ``folder``, of its one epoch the last ``steps`` only: the peak up to each stage, GiB."""
+    stages = {}
+
+    def note(stage: str) -> None:
+        stages[stage] = peak_memory() / 2**30
+
+    note("imports")
+    options = RunOptions(dataset=DATASET, data_dir=folder, batch_size=batch, n_epochs=1).resolved()
+    data = data_of(options)
+    note("data loaded")
+    task = task_of(data, options)
+    learner = build_learner(engine, options, data.n_items, task)
+    with tempfile.TemporaryDirectory(dir=folder) as results, RunFolder(Path(results)) as records:
+        training = Training(learner, task, options, records)
+        note("engine, weights")
+        training.position.step = max(0, task.steps_per_epoch - steps)
+        for _ in training.epochs():
+            pass
+        note("training, evaluation")
+        training.save()
+        note("state saved")
+        judge_best(training, task, options)
+        note("test")
+    return stages
 
 
 if __name__ == "__main__":

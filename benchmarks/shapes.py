@@ -26,7 +26,7 @@ SHAPES = {
 
 
 def synthetic_clicks(shape: Shape, n_users: int | None = None, seed: int = 1) -> csr_matrix:
-    """DeviceBatch like those of ``shape``: float32 ones ``(n_users, n_items)``, sorted, no empty row.
+    """Clicks like those of ``shape``: float32 ones ``(n_users, n_items)``, sorted, no empty row.
 
     Users' numbers of clicks are log-normal (sigma 1, at least 5), items' popularity falls as a power of their rank
     (Zipf-Mandelbrot), as in MovieLens, where the most popular tenth of the items holds most of the clicks.

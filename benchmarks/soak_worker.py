@@ -1,135 +1,162 @@
-"""The soak for one engine: ``python -m benchmarks.soak_worker ENGINE SEED FOLDER NUMBERS``.
-
-Rounds in which work is killed come first (``benchmarks.soak_rounds``), then those here, in which it is asked to end.
-Reports its tally as the last line of its output.
-"""
+"""The soak of one engine, in a process of its own: every piece of work undisturbed and disturbed, and their ends."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+import itertools
+import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from random import Random
+from typing import Any
 
-from benchmarks.children import report
-from benchmarks.soak_child import ASKING, run_child
-from benchmarks.soak_rounds import BITWISE, GRID, KILLS_IN_A_ROW, Soak, rows_of
-from experiments.runs import run as runs
+from benchmarks.soak_child import ASKING, Disturbance, End, run_child
+from benchmarks.soak_works import Work, Works
+from benchmarks.training import build_learner
 from utils.engine import load_engine
 from utils.options import RunOptions
-from utils.system.command_line import as_argv
-from utils.system.errors import UserError
+from utils.system.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+
+IN_A_ROW = 8  # disturbances of one piece of work, before it is left to end
+FAULT = 0.15  # how often one follows a kill, of each kind
 
 
-class InterruptedSoak(Soak):
-    """One engine's soak in which work is also asked to end: ``interrupts`` counts what it was doing then."""
-
-    def __init__(self, engine: str, seed: int, folder: Path) -> None:
-        super().__init__(engine, seed, folder)
-        self.interrupts: Counter[str] = Counter()
-
-    def go(self, kills: int, grid_kills: int, interrupts: int = 0, grid_interrupts: int = 0) -> None:
-        """Rounds of kills, then of ``interrupts``, the last ``grid_interrupts`` of them of a grid."""
-        super().go(kills, grid_kills)
-        while self.interrupts.total() < interrupts - grid_interrupts:
-            self.interrupt_round(interrupts - grid_interrupts - self.interrupts.total())
-        while self.interrupts.total() < interrupts:
-            self.interrupted_grid_round(interrupts - self.interrupts.total())
-
-    def interrupt_round(self, most: int) -> None:
-        """A run asked to end again and again ends with 130 each time, and at last as one that was not.
-
-        Batches of one user to all of them, so that an epoch may be one step.
-        """
-        place = self._place("interrupted")
-        options = RunOptions(
-            dataset="soak", data_dir=str(self.data_dir), p_dims=(4, 16), n_epochs=8, lr=0.01, save_results=True,
-            batch_size=self.random.choice([1, 2, 7, 40, 79, 80, 159, 160, 512]), seed=self.random.randrange(1000),
-            model=self.random.choice(["vae", "dae"]), eval_batch_size=self.random.choice([1, 7, 500]),
-        )  # fmt: skip
-
-        def work(log_dir: str) -> Callable[[], int]:
-            return lambda: runs.door(self.engine, [*as_argv(options), "--log_dir", str(place / log_dir)])
-
-        straight = self._undisturbed(work("straight"))
-        for _ in range(min(most, KILLS_IN_A_ROW)):
-            end = run_child(
-                work("interrupted"), self.doing, self.folder / "stderr.txt",
-                after=self.random.uniform(0.0, straight.seconds), number=self.random.choice(ASKING),
-            )  # fmt: skip
-            is_over = bool(list((place / "interrupted").glob("runs/*/metrics.json")))
-            if not end.asked or (end.code == 0 and is_over):
-                break  # it had ended, but for its process, when it was asked
-            self.interrupts[end.doing] += 1
-            if end.code != 130 or len(end.said.strip().splitlines()) != 1:
-                self._note(f"{place}, interrupted while {end.doing}, ended with {end.code}: {end.said}")
-        self._undisturbed(work("interrupted"))
-        self._compare_results(place / "straight", place / "interrupted")
-        self.rounds["interrupted runs"] += 1
-
-    def interrupted_grid_round(self, most: int) -> None:
-        """A grid asked to end again and again ends with 130 each time, and at last as one that was not."""
-        place = self._place("interrupted_grid")
-        size = self.random.choice([1, 7, 80, 160, 512])
-        (place / "soak.toml").write_text(GRID.replace("batch_size = 40", f"batch_size = {size}"))
-        straight = self._grid(place, "straight")
-        listens = self._said_by(straight, place / "straight.txt")
-        straight.wait()
-        usual = time.perf_counter() - listens
-        for _ in range(min(most, KILLS_IN_A_ROW)):
-            grid = self._grid(place, "interrupted")
-            self._said_by(grid, place / "interrupted.txt")
-            time.sleep(self.random.uniform(0.0, usual))
-            if grid.poll() is not None:
-                break
-            number = self.random.choice(ASKING)
-            grid.send_signal(number)
-            code = grid.wait(timeout=120)
-            if code == 0 and rows_of(place / "interrupted") == rows_of(place / "straight"):
-                break  # likewise
-            self.interrupts["a grid"] += 1
-            if code != 130:
-                self._note(f"{place}: a grid that {number.name} asked to end ended with {code}")
-        if self._grid(place, "interrupted").wait() != 0:
-            self._note(f"{place}: the last grid failed")
-        if rows_of(place / "straight") != rows_of(place / "interrupted"):
-            self._note(f"{place / 'interrupted' / 'all_results.csv'} differs from that of the undisturbed grid")
-        for run in (place / "straight" / "runs").iterdir():
-            other = place / "interrupted" / "runs" / run.name
-            if any((run / name).read_bytes() != (other / name).read_bytes() for name in BITWISE):
-                self._note(f"{other} is not bit for bit that of the undisturbed grid")
-        self._expect_tidy(place / "interrupted")
-        self.rounds["interrupted grids"] += 1
-
-    def _said_by(self, grid: subprocess.Popen, console: Path) -> float:
-        """Waits until ``grid`` has said its first line, when it listens; returns the time."""
-        before = console.stat().st_size
-        while console.stat().st_size == before and grid.poll() is None:
-            time.sleep(0.01)
-        return time.perf_counter()
+def works() -> dict[str, Callable]:
+    """What the worker does."""
+    return {"soak": soak}
 
 
-def main(engine: str, seed: str, folder: str, *numbers: str) -> None:
-    """Soak, and report; ``numbers`` are those of :meth:`InterruptedSoak.go`."""
-    place = Path(folder)
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+def soak(
+    engine: str, seed: int, folder: str, kills: int, grid_kills: int, interrupts: int, grid_interrupts: int
+) -> dict[str, Any]:
+    """Kill and interrupt so often, the last so many of them grids: the tally, ``wrong`` naming every wrong end."""
     # Loaded with all that it loads late, but not used: a framework that has started threads does not survive a fork.
-    load_engine(engine, 1).build(RunOptions(p_dims=(2,)).resolved(), 3)
-    soak = InterruptedSoak(engine, int(seed), place)
+    load_engine(engine, 1)
+    build_learner(engine, RunOptions(p_dims=(2,)).resolved(), 3)
     begun = time.perf_counter()
-    try:
-        soak.go(*map(int, numbers))
-    except UserError as error:
-        soak.wrong.append(str(error))
-    report(
-        kills=soak.kills, interrupts=soak.interrupts, faults=soak.faults, rounds=soak.rounds, wrong=soak.wrong,
-        seconds=time.perf_counter() - begun,
-    )  # fmt: skip
+    this = Soak(engine, Random(f"{engine} {seed}"), Path(folder))
+    this.kill(kills - grid_kills, grid_kills)
+    this.interrupt(interrupts - grid_interrupts, grid_interrupts)
+    return {
+        "work": this.work, "kills": this.kills, "interrupts": this.interrupts, "faults": this.faults,
+        "wrong": this.wrong, "seconds": time.perf_counter() - begun,
+    }  # fmt: skip
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+class Soak:
+    """One engine's soak in ``folder``: counts by name of the work, and every end that was not as it should be."""
+
+    def __init__(self, engine: str, random: Random, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.random, self.folder, self.works = random, folder, Works(engine, random, folder)
+        self.work, self.kills, self.interrupts, self.faults = Counter(), Counter(), Counter(), Counter()
+        self.wrong: list[str] = []
+
+    def kill(self, kills: int, grid_kills: int) -> None:
+        """Kill work of each kind in turn, then grids."""
+        results = self.folder / "results"
+        self._undisturbed(self.works.run(), results)
+        made = self.works
+        table, report = (partial(kind, results) for kind in (made.table, made.report))
+        for kind in itertools.cycle((made.run, made.preparation, table, report, made.run, made.run, made.run)):
+            if (left := kills - self.kills.total()) <= 0:
+                break
+            self._round(kind(), self._killed, left)
+        while (left := kills + grid_kills - self.kills.total()) > 0 and grid_kills:
+            self._round(made.grid(), self._killed, left)
+
+    def interrupt(self, interrupts: int, grid_interrupts: int) -> None:
+        """Ask runs to end, then grids."""
+        while (left := interrupts - self.interrupts.total()) > 0:
+            self._round(self.works.run(), self._interrupted, left)
+        while (left := interrupts + grid_interrupts - self.interrupts.total()) > 0 and grid_interrupts:
+            self._round(self.works.grid(), self._interrupted, left)
+
+    def _round(self, work: Work, disturbed: Callable[[Work, Path, End], bool], most: int) -> None:
+        """Do ``work`` once undisturbed, and once disturbed until it ends by itself or ``most`` times; compare."""
+        straight, other = (self.folder / f"{work.name}{self.work.total()}" / name for name in ("straight", "disturbed"))
+        for place in (straight, other):
+            place.mkdir(parents=True)
+            work.make_ready(place)
+        usual = self._undisturbed(work, straight)
+        for _ in range(min(most, IN_A_ROW)):
+            if not disturbed(work, other, usual):
+                break  # it says that it is done
+            self._note(*work.faults(other))
+        else:
+            self._undisturbed(work, other)
+        left = [path for path in other.rglob("*") if path.name.startswith(".") or path.name == "state.safetensors"]
+        self._note(*(f"left behind: {path}" for path in left))
+        try:
+            self._note(*work.differences(straight, other))
+        except OSError as error:
+            self._note(f"{other}: {error}")
+        self.work[work.name] += 1
+
+    def _killed(self, work: Work, place: Path, usual: End) -> bool:
+        """Kill ``work`` at a random moment, or at a random operation on a file; whether it was not done before."""
+        if self.random.random() < 0.5:
+            by = Disturbance(seconds=self.random.uniform(0.0, usual.seconds))
+        else:
+            by = Disturbance(operation=self.random.randint(1, usual.operations))
+        end = self._child(work, place, by)
+        if end.code != -signal.SIGKILL:
+            if end.code != 0:
+                self._note(f"{place}: not killed, it ended with {end.code}: {end.said}")
+            return False
+        self.kills[work.name] += 1
+        if work.name != "grid":  # whose runs may be alive
+            if self.random.random() < FAULT:
+                self._spoil_states(place)
+            if self.random.random() < FAULT:
+                self._refuse_writes(work, place)
+        return True
+
+    def _interrupted(self, work: Work, place: Path, usual: End) -> bool:
+        """Ask ``work`` to end at a random moment; whether it was not done before."""
+        by = Disturbance(self.random.choice(ASKING), seconds=self.random.uniform(0.0, usual.seconds))
+        end = self._child(work, place, by)
+        if end.code == 0:
+            return False  # it was done, but for its process, when it was asked
+        self.interrupts[work.name] += 1
+        lines = end.said.strip().splitlines()
+        expected = 2 if work.name == "grid" else 1  # a grid also says that it waits for its runs
+        if end.code != EXIT_INTERRUPTED or len(lines) > expected or not lines[-1].startswith("interrupted"):
+            self._note(f"{place}, asked to end, ended with {end.code}: {end.said}")
+        return True
+
+    def _spoil_states(self, results: Path) -> None:
+        """While a run is dead, damage its state."""
+        for state in results.glob("runs/*/state.safetensors"):
+            content = bytearray(state.read_bytes())
+            if self.random.random() < 0.5:
+                content = content[: self.random.randrange(len(content))]
+                self.faults["state truncated"] += 1
+            else:
+                content[self.random.randrange(len(content))] ^= 1 << self.random.randrange(8)
+                self.faults["state with a flipped bit"] += 1
+            state.write_bytes(content)
+
+    def _refuse_writes(self, work: Work, place: Path) -> None:
+        """An attempt in which the system refuses files beyond a length: one line and exit code 2, or it is done."""
+        end = self._child(work, place, Disturbance(largest_file=self.random.randrange(200, 20_000)))
+        self.faults["a write refused"] += 1
+        if end.code != 0 and (end.code != EXIT_BAD_INPUT or len(end.said.strip().splitlines()) != 1):
+            self._note(f"{place}: a refused write ended with {end.code}: {end.said}")
+
+    def _undisturbed(self, work: Work, place: Path) -> End:
+        end = self._child(work, place, Disturbance())
+        if end.code != 0:
+            self._note(f"{place}: undisturbed, it ended with {end.code}: {end.said}")
+        return end
+
+    def _child(self, work: Work, place: Path, by: Disturbance) -> End:
+        return run_child(lambda: work.do(place), self.folder / "stderr.txt", by)
+
+    def _note(self, *wrong: str) -> None:
+        self.wrong += wrong
+        for line in wrong:
+            print(f"WRONG: {line}", file=sys.stderr, flush=True)

@@ -10,35 +10,37 @@ of the machine meets them all; ratios are medians over rounds.
 
 from __future__ import annotations
 
-import os
-import subprocess
+import functools
+import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from tabulate import tabulate
 
-from benchmarks.shapes import SHAPES
-from benchmarks.timing import interleaved, ratio
-from utils.engine import ENGINES
+from benchmarks.shapes import SHAPES, synthetic_clicks
+from benchmarks.timing import Target, interleaved, print_targets, ratio
+from benchmarks.training import build_learner, train_steps
+from benchmarks.worker import Worker
+from utils.engine import ENGINES, load_engine
 from utils.models import MODELS
-from utils.system.command_line import filled, integer, option, parser_for
-from utils.system.errors import UserError, guarded
+from utils.options import RunOptions
+from utils.system.command_line import integer, option, parsed, parser_for
+from utils.system.errors import guarded
+from utils.system.memory import keep_freed_memory
 
-_ROOT = Path(__file__).resolve().parent.parent
 _WHAT = "what is measured"
-#: Ratios that must not be exceeded (``most``) or missed (``least``) at the ML-20M shape, by engine: (over, under).
-MOST = {
-    "pytorch": {("ours", "floor"): 1.30},
-    "mxnet": {("ours", "floor"): 1.45, ("ours", "pytorch's ours"): 1.30},
-}
-LEAST = {
-    "pytorch": {("dense", "ours"): 2.5},
-    "mxnet": {("dense", "ours"): 1.8, ("dense as installed", "ours"): 2.5},
-}
+_BATCHES = 8  # users enough for so many; a step does not depend on how many there are
+#: Bounds of ratios at the ML-20M shape, by engine: (over, under, bound, wanted).
+TARGETS = {
+    "pytorch": (("ours", "floor", "at most", 1.30), ("dense", "ours", "at least", 2.5)),
+    "mxnet": (
+        ("ours", "floor", "at most", 1.45), ("ours", "pytorch's ours", "at most", 1.30),
+        ("dense", "ours", "at least", 1.8), ("dense as installed", "ours", "at least", 2.5),
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,74 +55,74 @@ class StepOptions:
     check: bool = option(False, _WHAT, "exit with 1 when a target is missed (ml-20m has targets)")
 
 
-class Stepper:
-    """A worker process (``benchmarks.step_worker``) that does a step when asked; a context manager."""
-
-    def __init__(self, engine: str, options: StepOptions, model: str, environment: Mapping[str, str]) -> None:
-        command = [sys.executable, "-m", "benchmarks.step_worker", engine, options.shape, model, str(options.batch)]
-        self.process = subprocess.Popen(
-            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, **environment},
-        )  # fmt: skip
-
-    def __enter__(self) -> Stepper:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.process.stdin.close()
-        self.process.wait()
-
-    def wait(self) -> None:
-        """Wait for its answer: that it is ready, once and first, then that a step is done."""
-        if not self.process.stdout.readline():
-            raise UserError("a worker of the benchmark stopped; what it said stands above")
-
-    def step(self, name: str) -> None:
-        """Do the step called ``name`` (see ``benchmarks.step_worker``) once."""
-        print(name, file=self.process.stdin, flush=True)
-        self.wait()
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Returns 1 when ``--check`` finds a target missed."""
-    options = filled(StepOptions, parser_for(StepOptions, "python -m benchmarks.train_step", __doc__).parse_args(argv))
+    options = parsed(StepOptions, parser_for(StepOptions, "python -m benchmarks.train_step", __doc__), argv)
     missed = 0
     for model in MODELS if options.model == "both" else (options.model,):
-        seconds = measure(options, model)
+        seconds = step_seconds(options, model)
         shape = SHAPES[options.shape]
         print(f"{options.engine}, {model} 200,600 at {options.shape}: {shape.n_items} items, batch {options.batch}")
         print(table(seconds), end="\n\n")
         if options.shape == "ml-20m":
-            missed += told(seconds, options.engine)
+            missed += print_targets(targets(seconds, options.engine))
     return 1 if options.check and missed else 0
 
 
-def measure(options: StepOptions, model: str) -> dict[str, np.ndarray]:
+def step_seconds(options: StepOptions, model: str) -> dict[str, np.ndarray]:
     """Seconds of each round by name of the step, float64 ``(rounds,)``."""
     with ExitStack() as stack:
-        workers = []
+        calls: dict[str, Callable[[], object]] = {}
 
-        def worker(engine: str, environment: Mapping[str, str] | None = None) -> Stepper:
-            workers.append(stack.enter_context(Stepper(engine, options, model, environment or {})))
-            return workers[-1]
+        def worker(engine: str, steps: Mapping[str, str], environment: Mapping[str, str] | None = None) -> Worker:
+            words = ("benchmarks.train_step", engine, options.shape, model, options.batch)
+            each = stack.enter_context(Worker(*words, environment=environment))
+            calls.update({shown: lambda step=step: each.do(step) for shown, step in steps.items()})
+            return each
 
-        own, plain, kept = (worker(options.engine) for _ in range(3))
-        calls = {
-            "ours": lambda: own.step("ours"),
-            "floor": lambda: own.step("floor"),  # in the same process: whatever speeds ours up speeds it up too
-            "dense": lambda: plain.step("dense"),
-            "dense, memory kept": lambda: kept.step("dense, memory kept"),  # what utils.system.memory alone buys
-        }
+        workers = [
+            # The floor in the same process: whatever speeds ours up speeds it up too.
+            worker(options.engine, {"ours": "ours", "floor": "floor"}),
+            worker(options.engine, {"dense": "dense"}),
+            worker(options.engine, {"dense, memory kept": "dense, memory kept"}),  # what utils.system.memory alone buys
+        ]
         if "mixed" in ENGINES[options.engine].precisions:
-            mixed = worker(options.engine)
-            calls["ours, mixed"] = lambda: mixed.step("ours, mixed")
+            workers.append(worker(options.engine, {"ours, mixed": "ours, mixed"}))
         if options.engine == "mxnet":  # which takes one thread unless it is told otherwise
-            installed, other = worker("mxnet", {"OMP_NUM_THREADS": "1"}), worker("pytorch")
-            calls["dense as installed"] = lambda: installed.step("dense")
-            calls["pytorch's ours"] = lambda: other.step("ours")
+            workers.append(worker("mxnet", {"dense as installed": "dense"}, {"OMP_NUM_THREADS": "1"}))
+            workers.append(worker("pytorch", {"pytorch's ours": "ours"}))
         for started in workers:  # they started together
-            started.wait()
+            started.ready()
         return interleaved(calls, options.rounds)
+
+
+def works(engine: str, shape: str, model: str, batch: str) -> dict[str, Callable[[], object]]:
+    """What a worker does: one step of each kind, made when it is first asked for.
+
+    To build a learner also sets how a process keeps its memory, so the dense step, which knows nothing of that, is for
+    a process of its own.
+    """
+    load_engine(engine)
+    options = RunOptions(model=model, batch_size=int(batch)).resolved()
+    clicks = synthetic_clicks(SHAPES[shape], _BATCHES * options.training.batch_size)
+    dense = importlib.import_module(f"benchmarks.dense_{engine}")
+
+    def ours(precision: str) -> Callable[[], None]:
+        run = options.replace(precision=precision)
+        return train_steps(build_learner(engine, run, clicks.shape[1]), clicks, run).__next__
+
+    def dense_step() -> Callable[[], float]:
+        return dense.dense_step(clicks, options.model.p_dims[::-1], model == "vae", options.training.batch_size)
+
+    makers = {
+        "floor": lambda: dense.output_products(options.training.batch_size, options.model.p_dims[-1], clicks.shape[1]),
+        "dense": dense_step,
+        "dense, memory kept": lambda: keep_freed_memory() or dense_step(),
+        "ours": lambda: ours("float32"),
+        "ours, mixed": lambda: ours("mixed"),
+    }
+    made = functools.cache(lambda name: makers[name]())
+    return {name: lambda name=name: made(name)() for name in makers}
 
 
 def table(seconds: Mapping[str, np.ndarray]) -> str:
@@ -133,17 +135,12 @@ def table(seconds: Mapping[str, np.ndarray]) -> str:
     return tabulate(rows, ["step", "ms, median", "ms, range", "over the floor", "over ours"], disable_numparse=True)
 
 
-def told(seconds: Mapping[str, np.ndarray], engine: str) -> int:
-    """Print each target with what was measured; the number of targets missed."""
-    rows, missed = [], 0
-    for targets, word, sign in ((MOST, "at most", 1), (LEAST, "at least", -1)):
-        for (over, under), target in targets[engine].items():
-            measured = ratio(seconds, over, under)
-            met = sign * measured <= sign * target
-            missed += not met
-            rows.append((f"{over} / {under}", f"{measured:.2f}", f"{word} {target:.2f}", "met" if met else "MISSED"))
-    print(tabulate(rows, ["ratio", "measured", "target", ""], disable_numparse=True), end="\n\n")
-    return missed
+def targets(seconds: Mapping[str, np.ndarray], engine: str) -> list[Target]:
+    """The ratios of ``TARGETS``, measured."""
+    return [
+        Target(f"{over} / {under}", ratio(seconds, over, under), bound, wanted)
+        for over, under, bound, wanted in TARGETS[engine]
+    ]
 
 
 if __name__ == "__main__":

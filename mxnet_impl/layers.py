@@ -29,8 +29,7 @@ class ClickLinear(HybridBlock):
     ) -> mx.nd.NDArray:
         """``matrix @ weight + bias``, ``(M, width)``."""
         summed = F.sparse.dot(matrix, weight)
-        # The bias as a product with ones: its gradient is then one too, faster than broadcast_add's sum
-        # (benchmarks.choices).
+        # The bias as a product with ones: its gradient is then one too, faster than broadcast_add's sum.
         ones = F.ones_like(F.slice_axis(summed, axis=1, begin=0, end=1))
         return summed + F.dot(ones, F.reshape(bias, shape=(1, -1)))
 
@@ -67,7 +66,7 @@ class Tower(HybridBlock):
         remaining = iter(masks)
         for i, layer in enumerate(self.layers):
             if i > 0:
-                x = F.Activation(x, act_type="tanh")  # much faster than F.tanh (benchmarks.choices)
+                x = F.Activation(x, act_type="tanh")  # much faster than F.tanh
             if masks and self.masked[i]:
                 x = x * next(remaining)
             x = layer(x)

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from benchmarks import data_prep as benchmark
-from benchmarks.children import told_by
 from benchmarks.raw_ratings import write_amazon_reviews, write_movielens_csv
+from benchmarks.worker import Answer
 from data_prep import DataOptions, prepare
-from utils.system.errors import UserError, guarded
+from utils.system.errors import guarded
 
 
 def test_the_csv_has_the_rows_asked_for_and_the_skew_of_movielens(tmp_path):
@@ -55,6 +55,7 @@ def test_the_command_measures_prints_and_keeps_the_raw_file(tmp_path, capsys):
     assert guarded(benchmark.main, argv) == 0
     out = capsys.readouterr().out
     assert "10,000 rows" in out
+    assert "pandas reads it" in out
     assert "preparation / floor" in out
     assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")] == [
         benchmark.Path("10000-rows", "ratings.csv")
@@ -63,14 +64,9 @@ def test_the_command_measures_prints_and_keeps_the_raw_file(tmp_path, capsys):
 
 @pytest.mark.parametrize(("seconds", "peak", "code"), [(2.9, 2.9, 0), (3.1, 2.9, 1), (2.9, 3.1, 1)])
 def test_check_fails_on_a_missed_target_only(monkeypatch, tmp_path, seconds, peak, code):
-    told = {"pandas": {"seconds": 1.0, "peak": 9.0}, "prepare": {"seconds": seconds, "peak": peak}}
-    monkeypatch.setattr(benchmark, "told_by", lambda module, work, path: told[work])
+    answers = {"pandas": Answer(None, 1.0, 9.0), "prepare": Answer(None, seconds, peak)}
+    monkeypatch.setattr(benchmark, "measure", lambda module, work, path: answers[work])
     monkeypatch.setattr(benchmark, "raw_file", lambda source, folder, rows: tmp_path / "ratings.csv")
     (tmp_path / "ratings.csv").touch()
     assert benchmark.main(["--source", "movielens", "--check"]) == code
     assert benchmark.main(["--source", "movielens"]) == 0
-
-
-def test_a_child_that_fails_is_told_in_one_line():
-    with pytest.raises(UserError, match="data_prep_worker pandas ended with exit code 1"):
-        told_by("benchmarks.data_prep_worker", "pandas", "/no/such/file.csv")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import memory as benchmark
-from benchmarks.children import told_by
+from benchmarks.prepared import write_synthetic_data
 from data_prep import find_prepared
 from utils.system.errors import guarded
 
-STAGES = ["imports", "data loaded", "engine, weights", "training steps", "evaluation", "state saved", "test"]
+STAGES = ["imports", "data loaded", "engine, weights", "training, evaluation", "state saved", "test"]
 
 
 def test_its_data_load_as_prepared_data(tmp_path):
-    told_by("benchmarks.memory_worker", "write", tmp_path, 300, 200, 40)
+    write_synthetic_data(tmp_path, 300, 200, 40)
     data = find_prepared(tmp_path, "synthetic")
     assert (data.train.n_users, data.n_items) == (300, 200)
     for held in ("validation", "test"):
@@ -32,27 +32,19 @@ def test_a_run_reports_its_peak_after_each_stage(engine, capsys):
     assert 0.02 < peaks[0] < peaks[-1] < 4
 
 
-def test_memory_that_is_held_is_counted(tmp_path):
-    (tmp_path / "holds.py").write_text(
-        "import numpy as np; from benchmarks.children import report; held = np.ones(1 << 30, np.uint8); report()"
-    )
-    search = {"PYTHONPATH": f"{tmp_path}:{benchmark.__file__.rsplit('/', 2)[0]}"}
-    assert 1 < told_by("holds", environment=search)["peak"] < 3
-
-
 @pytest.mark.parametrize(("pytorch", "mxnet", "code"), [(1.4, 1.9, 0), (1.6, 1.9, 1), (1.4, 2.1, 1)])
 def test_check_fails_on_a_missed_target_only(monkeypatch, pytorch, mxnet, code):
-    told = {"pytorch": {"imports": 0.1, "test": pytorch}, "mxnet": {"imports": 0.1, "test": mxnet}}
-    monkeypatch.setattr(benchmark, "peaks_of", lambda size, engines, steps, held_out: told)
+    peaks = {"pytorch": {"imports": 0.1, "test": pytorch}, "mxnet": {"imports": 0.1, "test": mxnet}}
+    monkeypatch.setattr(benchmark, "peaks_of", lambda size, engines, steps: peaks)
     assert benchmark.main(["--check"]) == code
     assert benchmark.main([]) == 0
 
 
 def test_growth_measures_other_batches_items_and_users(monkeypatch, capsys):
-    def told(size, engines, steps, held_out):
+    def peaks(size, engines, steps):
         return {engine: {"test": size.users + size.items + size.batch} for engine in engines}
 
-    monkeypatch.setattr(benchmark, "peaks_of", told)
+    monkeypatch.setattr(benchmark, "peaks_of", peaks)
     benchmark.main(["--engine", "pytorch", "--grow"])
     out = capsys.readouterr().out
     assert out.count("\n1,000 ") == 1

@@ -1,19 +1,13 @@
 """The contest with other libraries: what is exchanged, our own side of it, and, where they are installed, the peers."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from benchmarks.peers import install as installation
-from benchmarks.peers.__main__ import main
-from benchmarks.peers.contest import Course, fastest, time_all, times_faster, train_all, write_data
-from benchmarks.peers.contestant import ROOT, Contestant
+from benchmarks.peers import __main__ as peers
+from benchmarks.peers.contest import metrics_table, times_table, train_all
 from benchmarks.peers.exchange import (
     TEST,
     TRAIN,
@@ -21,22 +15,18 @@ from benchmarks.peers.exchange import (
     Settings,
     best_items,
     read_clicks,
-    read_ranked,
     read_settings,
-    write_clicks,
-    write_ranked,
-    write_settings,
+    write_exchange,
 )
-from benchmarks.peers.install import PEERS, is_installed, python_of
-from benchmarks.peers.report import epoch_targets, quality_targets, shape_targets, table, told
-from conftest import metrics_of, random_clicks
+from benchmarks.worker import ROOT, Answer, Worker
+from conftest import metrics_of
 from data_prep import find_prepared
 from experiments.runs.run import run
 from utils.options import RunOptions
 from utils.ranking import resolve_ties
-from utils.system.errors import UserError, guarded
+from utils.system.errors import guarded
 
-SETTINGS = Settings(p_dims=(8, 32), batch_size=60, epochs=6, seed=1, threads=1, k=100)
+SETTINGS = Settings(widths=[32, 8], batch_size=60, epochs=6, seed=1, threads=1, k=100)
 
 
 @pytest.fixture
@@ -45,40 +35,23 @@ def tastes(data_dir):
 
 
 @pytest.fixture
-def folder(tmp_path, tastes):
+def held_out(tastes):
+    return {VALIDATION: tastes.validation_held_out.binary(), TEST: tastes.test_held_out.binary()}
+
+
+@pytest.fixture
+def folder(tmp_path, data_dir):
     """A folder as contestants find it."""
-    write_settings(tmp_path, SETTINGS)
-    write_data(tmp_path, tastes)
+    clicks, _, _ = peers.data_of(peers.PeerOptions(dataset="tastes", data_dir=str(data_dir)))
+    write_exchange(tmp_path, SETTINGS, clicks)
     return tmp_path
 
 
-def contestant(folder, *command, title="it"):
-    return Contestant(title, [*command], folder, folder / "log.txt", threads=1)
-
-
-# What is exchanged
-
-
-def test_what_is_written_is_read_back(tmp_path):
-    clicks, ranked = random_clicks(7, 30, 0.2), np.array([[3, 1, -1], [0, 2, 5]])
-    write_clicks(tmp_path, TRAIN, clicks)
-    write_ranked(tmp_path / "r.npz", ranked)
-    write_settings(tmp_path, SETTINGS)
-    assert (read_clicks(tmp_path, TRAIN) != clicks).nnz == 0
-    assert read_clicks(tmp_path, TRAIN).shape == clicks.shape
-    assert np.array_equal(read_ranked(tmp_path / "r.npz"), ranked)
-    assert read_settings(tmp_path) == SETTINGS
-
-
-def test_nothing_pickled_is_read(tmp_path):
-    np.savez(tmp_path / "r.npz", ranked=np.array([{"any": "object"}], dtype=object))
-    with pytest.raises(ValueError, match="allow_pickle"):
-        read_ranked(tmp_path / "r.npz")
-
-
-def test_contestants_see_nothing_held_out(folder, tastes):
+def test_contestants_see_what_was_written_and_nothing_held_out(folder, tastes):
+    assert read_settings(folder) == SETTINGS
     assert {path.stem for path in folder.glob("*.npz")} == {TRAIN, VALIDATION, TEST}
     assert (read_clicks(folder, TEST) != tastes.test_fold_in.binary()).nnz == 0
+    assert (read_clicks(folder, TRAIN) != tastes.train.binary()).nnz == 0
 
 
 @given(st.integers(0, 10_000), st.integers(1, 14))
@@ -92,14 +65,13 @@ def test_a_peers_scores_are_ranked_as_our_engines_rank_theirs(seed, k):
     assert np.array_equal(best_items(scores, seen, k), ours)
 
 
-# Our side
-
-
-def test_in_the_contest_an_engine_is_what_a_run_makes_of_it(engine, folder, tastes, data_dir, tmp_path):
-    with contestant(folder, sys.executable, "-m", "benchmarks.peers.our_worker", folder, engine) as ours:
-        courses = train_all({engine: ours}, tastes, epochs=6, patience=20)
-        assert not ours.about["versions"].keys() - {"torch", "mxnet"}
-        assert ours.about["layers"] == [tastes.n_items, 32, 8, 32, tastes.n_items]
+def test_in_the_contest_an_engine_is_what_a_run_makes_of_it(engine, folder, held_out, data_dir, tmp_path):
+    with Worker("benchmarks.peers.our_worker", folder, engine) as ours:
+        courses = train_all({engine: ours}, held_out, epochs=6, patience=20)
+        about = ours.do("about").result
+    n_items = held_out[TEST].shape[1]
+    assert not about["versions"].keys() - {"torch", "mxnet"}
+    assert about["layers"] == [n_items, 32, 8, 32, n_items]
     options = RunOptions(
         dataset="tastes", data_dir=str(data_dir), log_dir=str(tmp_path / "results"), p_dims=(8, 32), batch_size=60,
         n_epochs=6,
@@ -108,157 +80,79 @@ def test_in_the_contest_an_engine_is_what_a_run_makes_of_it(engine, folder, tast
     course = courses[engine]
     assert course.progress.best_epoch == expected["best_epoch"]
     assert np.mean(course.test["n100"]) == pytest.approx(expected["test"]["n100"], abs=1e-12)
-    assert len(course.seconds) == 5, "the first epoch is a warm-up"
-    assert min(*course.seconds, *course.floors) > 0
+    assert len(course.seconds) == len(course.products) == 5, "the first epoch is a warm-up"
+    assert min(*course.seconds, *course.products) > 0
 
 
-def test_a_contestant_that_stops_is_one_line_with_its_last_word(folder):
-    with pytest.raises(UserError, match=r"it stopped \(no such library\); see .*log.txt"):
-        contestant(folder, sys.executable, "-c", "raise SystemExit('no such library')")
-    dies_later = "import sys; print('{}', flush=True); sys.stdin.readline(); raise SystemExit('out of memory')"
-    with contestant(folder, sys.executable, "-c", dies_later) as dying, pytest.raises(UserError, match="out of memory"):
-        dying.epoch()
-
-
-ABOUT = {"versions": {"known": "1"}, "layers": [3, 2, 3], "items": 3}
+ABOUT = {"versions": {"known": "1"}, "layers": [3, 2, 3]}
 
 
 class Known:
-    """A contestant whose lists are right from some epoch on, and whose epochs take a known time."""
+    """A contestant whose lists are right at one epoch, and whose epochs take a known time."""
 
-    def __init__(self, data, good_at, seconds):
-        self.data, self.good_at, self.seconds, self.done = data, good_at, seconds, 0
+    def __init__(self, held_out, good_at, seconds):
+        self.held_out, self.good_at, self.seconds, self.done = held_out, good_at, seconds, 0
 
-    def epoch(self):
-        self.done += 1
-        return self.seconds
-
-    def floor(self):
-        return self.seconds / 4
-
-    def rank(self, part):
-        held_out = getattr(self.data, f"{part}_held_out").binary()
-        scores = held_out.toarray() if self.done == self.good_at else -held_out.toarray()
-        return best_items(scores, csr_matrix(held_out.shape), 100)
+    def do(self, work, *given):
+        if work == "rank":
+            wanted = self.held_out[given[0]].toarray()
+            scores = wanted if self.done == self.good_at else -wanted
+            return Answer(best_items(scores, csr_matrix(wanted.shape), 100).tolist(), 0.0, 0.0)
+        self.done += work == "epoch"
+        return Answer(None, self.seconds if work == "epoch" else self.seconds / 4, 0.0)
 
 
-def test_the_best_validation_epoch_is_tested_and_patience_ends_a_training(tastes):
-    contestants = {"pytorch": Known(tastes, 3, 1.0), "recbole": Known(tastes, 5, 3.0), "cornac": Known(tastes, 0, 2.5)}
-    courses = train_all(contestants, tastes, epochs=30, patience=4)
+def test_the_best_validation_epoch_is_tested_and_patience_ends_a_training(held_out):
+    contestants = {"a": Known(held_out, 3, 1.0), "b": Known(held_out, 5, 3.0), "c": Known(held_out, 0, 2.5)}
+    courses = train_all(contestants, held_out, epochs=30, patience=4)
     assert [course.progress.best_epoch for course in courses.values()] == [3, 5, 1]
     assert [contestant.done for contestant in contestants.values()] == [7, 9, 5]
-    assert np.all(courses["pytorch"].test["n100"] == 1.0)
-    assert np.all(courses["cornac"].test["n100"] < 1.0)
-    assert times_faster(courses, "pytorch", "recbole") == 3.0
-    shown = table(courses, dict.fromkeys(courses, ABOUT), 1_000)
-    assert "3-2-3" in shown
-    assert "1.0000 ± 0.0000" in shown
-    assert "4.00" in shown, "an epoch over its floor"
-
-    assert [met for *_, met in epoch_targets(courses, ("pytorch",))] == [True]
-    assert [met for *_, met in quality_targets(courses, ("pytorch",))] == [True, True]
-    assert [met for *_, met in quality_targets(courses, ("cornac",))] == [False, False]
-    assert fastest(courses, ["recbole", "cornac"]) == "cornac"
-    assert [measured for _, measured, _, _ in shape_targets(courses, ("pytorch",))] == ["2.50"]
+    assert np.all(courses["a"].test["n100"] == 1.0)
+    assert np.all(courses["c"].test["n100"] < 1.0)
+    rows = [line.split() for line in times_table(courses, dict.fromkeys(courses, ABOUT), 2).splitlines()[2:]]
+    assert [row[-2:] for row in rows] == [["2.00", "1.00"], ["2.00", "3.00"], ["2.00", "2.50"]]
+    assert rows[0][:4] == ["a", "known", "1", "3-2-3"]
+    first, _, third = metrics_table(courses).splitlines()[2:]
+    assert "1.0000 ± 0.0000" in first
+    assert first.endswith(" 0.0000 ± 0.0000")
+    assert " -" in third, "its NDCG less the first's"
 
 
-def test_missed_targets_are_counted(capsys):
-    slow = {name: Course([seconds] * 3, [1.0]) for name, seconds in {"mxnet": 2.0, "recbole": 3.9}.items()}
-    assert told(epoch_targets(slow, ("mxnet",))) == 1
-    assert "MISSED" in capsys.readouterr().out
+def test_where_nothing_is_held_out_times_are_all():
+    courses = train_all({"a": Known({}, 0, 1.0)}, {}, epochs=3, patience=1)
+    assert len(courses["a"].seconds) == len(courses["a"].products) == 2
+    assert not courses["a"].test
 
 
-def test_times_alone_take_no_data():
-    courses = time_all({"mxnet": Known(None, 0, 1.0)}, rounds=2)
-    assert len(courses["mxnet"].seconds) == len(courses["mxnet"].floors) == 2
-    assert "NDCG" not in table(courses, {"mxnet": ABOUT}, 1_000)
+def test_the_command_times_synthetic_users_and_tells_who_is_absent(engine, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(peers, "ENGINES", {engine: peers.ENGINES[engine]})
+    monkeypatch.setitem(peers.SHAPES, "ml-20m", type(peers.SHAPES["ml-1m"])(100, 50, 10))
+    assert peers.main(["--users", "30", "--epochs", "2", "--environments", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert "30 training users, 50 items" in said.out
+    assert "50-600-200-600-50" in said.out
+    assert "NDCG" not in said.out
+    assert [line.split(":")[0] for line in said.err.splitlines()] == ["without RecBole", "without Cornac"]
 
 
-# Installation
+@pytest.mark.parametrize(("argv", "expected"), [(["--epochs", "0"], "--epochs"), ([], "movielens-1m")])
+def test_bad_input_is_one_line(tmp_path, capsys, argv, expected):
+    assert guarded(peers.main, [*argv, "--data_dir", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert expected in line
 
 
-@pytest.fixture
-def pip(monkeypatch):
-    """What would have been run, in place of running it; ``pip.fails`` makes a command fail."""
-
-    class Commands(list):
-        fails = False
-
-        def run(self, command, stdout, **_):
-            self.append(command)
-            python = Path(command[-1]) / "bin" / "python"
-            if "venv" in command:
-                python.parent.mkdir(parents=True, exist_ok=True)
-                python.touch()
-            elif self.fails:
-                stdout.write("ERROR: No matching distribution found\nmore\n")
-            return subprocess.CompletedProcess(command, int("venv" not in command and self.fails))
-
-    commands = Commands()
-    monkeypatch.setattr(installation.subprocess, "run", commands.run)
-    return commands
-
-
-@pytest.mark.parametrize("name", PEERS)
-def test_a_peer_is_installed_once(name, pip, tmp_path):
-    python = installation.install(name, tmp_path, say=lambda line: None)
-    assert is_installed(name, tmp_path)
-    assert len(pip) == 1 + len(PEERS[name].pip)
-    assert all(command[0] == str(python) for command in pip[1:]), "with its own pip, not the project's"
-    installation.install(name, tmp_path, say=lambda line: None)
-    assert len(pip) == 1 + len(PEERS[name].pip)
-
-
-def test_other_pins_are_installed_anew(pip, tmp_path, monkeypatch):
-    installation.install("cornac", tmp_path, say=lambda line: None)
-    monkeypatch.setitem(PEERS, "cornac", installation.Peer("Cornac", "module", (("cornac==9",),)))
-    assert not is_installed("cornac", tmp_path)
-    installation.install("cornac", tmp_path, say=lambda line: None)
-    assert pip[-1][-1] == "cornac==9"
-
-
-def test_a_failed_installation_is_no_installation(pip, tmp_path):
-    pip.fails = True
-    with pytest.raises(UserError, match=r"RecBole could not be installed .*No matching distribution found.*log"):
-        installation.install("recbole", tmp_path, say=lambda line: None)
-    assert not is_installed("recbole", tmp_path)
-    pip.fails = False
-    installation.install("recbole", tmp_path, say=lambda line: None)
-    assert is_installed("recbole", tmp_path)
-
-
-# The door
-
-
-def test_a_wrong_option_is_one_line(capsys):
-    assert guarded(main, ["--epochs", "0"]) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
-
-
-def test_real_data_asked_for_by_name_must_be_there(tmp_path, capsys):
-    assert guarded(main, ["--dataset", "movielens-1m", "--data_dir", str(tmp_path)]) == 2
-    assert "movielens-1m" in capsys.readouterr().err
-
-
-def test_the_script_explains_itself():
-    done = subprocess.run(["bash", str(ROOT / "benchmarks" / "peers.sh"), "--help"], capture_output=True, text=True)
-    assert done.returncode == 0
-    assert "--dataset movielens-1m|movielens-100k" in done.stdout
-
-
-# The peers themselves
-
-
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("name", peers.PEERS)
 def test_a_peer_learns_two_tastes_from_the_same_files(name, folder, tastes):
-    cache = ROOT / ".cache" / "peers"
-    if not is_installed(name, cache):
-        pytest.skip(f"{PEERS[name].title} is not installed; bash benchmarks/peers.sh installs it")
-    with contestant(folder, python_of(name, cache), "-m", PEERS[name].module, folder) as peer:
+    python = ROOT / ".cache" / "peers" / name / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"{peers.PEERS[name]} is not installed; docs/performance.md has how")
+    module = f"benchmarks.peers.{name}_worker"
+    with Worker(module, folder, python=python, environment={"PYTHONPATH": ""}) as peer:
         for _ in range(40):
-            assert peer.epoch() > 0
-        assert peer.floor() > 0
-        ranked = peer.rank(TEST)
+            assert peer.do("epoch").seconds > 0
+        assert peer.do("products").seconds > 0
+        ranked = np.array(peer.do("rank", TEST).result)
     fold_in = tastes.test_fold_in.binary()
     assert ranked.shape == (fold_in.shape[0], 100)
     parity = np.array([int(item) % 2 for item in tastes.item_ids])

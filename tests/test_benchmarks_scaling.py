@@ -1,4 +1,4 @@
-"""The benchmark of scaling: the fit that it judges by, the stages that make up a step, its tables."""
+"""The benchmark of scaling: the fit that it judges by, its tables."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks import scaling
-from benchmarks.stages import APART, BETA, STAGES, WHOLE, Clock, StagedStep
-from conftest import random_clicks
-from utils.batches import plain_batch, with_noise
-from utils.options import RunOptions
 from utils.system.errors import guarded
 
-TINY = ["--users", "16", "--items", "60", "--clicks", "10", "--batch", "8", "--rounds", "1", "--steps", "1"]
+TINY = ["--users", "16", "--items", "60", "--clicks", "10", "--batch", "8", "--rounds", "1"]
 
 
 def test_the_fit_of_a_proportional_time_is_exact():
@@ -29,29 +25,8 @@ def test_the_fit_has_the_least_squares_of_relative_residuals():
         assert np.sum(residuals**2) < np.sum((seconds / (other * sizes) - 1) ** 2)
 
 
-@pytest.mark.parametrize("model", ["vae", "dae"])
-def test_the_stages_are_the_step(package, engine, model):
-    """From the same start, the step in stages leaves the weights and losses that the step undivided leaves."""
-    options = RunOptions(model=model, p_dims=(4, 8), batch_size=10).resolved()
-    clicks, users = random_clicks(30, 20, 0.2), np.arange(10)
-    staged = StagedStep(engine, package.build(options, 20), options, clicks)
-    whole = package.build(options, 20)
-    for step in range(3):
-        clock = Clock()
-        losses = staged.apart(users, step, clock)
-        assert tuple(clock.seconds) == STAGES
-        batch = with_noise(plain_batch(clicks[users]), options, 1, step)
-        assert losses == pytest.approx(
-            tuple(whole.read_terms(whole.train_step(batch, {"beta": BETA, "lr": options.training.lr})).values()),
-            rel=1e-6,
-        )
-    for name, weight in staged.trainer.weights().items():
-        np.testing.assert_allclose(weight, whole.weights()[name], rtol=1e-5, atol=1e-7)
-
-
-def test_it_prints_a_table_for_each_size_and_the_stages(package, engine, monkeypatch, capsys):
-    monkeypatch.setitem(scaling.SHAPES, "ml-1m", scaling.Shape(100, 60, 10))
-    assert guarded(scaling.main, ["--engine", engine, "--shape", "ml-1m", *TINY]) == 0
+def test_it_prints_a_table_for_each_size(package, engine, capsys):
+    assert guarded(scaling.main, ["--engine", engine, *TINY]) == 0
     printed = capsys.readouterr().out
     for name in scaling.FACTORS:
         (heading,) = [line for line in printed.splitlines() if f"{name}, times the base's" in line]
@@ -64,8 +39,7 @@ def test_it_prints_a_table_for_each_size_and_the_stages(package, engine, monkeyp
         else:
             assert factors == list(scaling.FACTORS[name])
         assert [row[-1] for row in cells if row[-2] == "1"] == ["1.00"]
-    for name in ("largest relative residual", *STAGES, APART, WHOLE):
-        assert f"| {name} " in printed
+    assert "largest relative residual" in printed
 
 
 @pytest.mark.parametrize(("power", "code"), [(1.0, 0), (1.1, 0), (1.5, 1)])
@@ -74,7 +48,6 @@ def test_check_fails_when_time_is_not_linear(package, engine, monkeypatch, power
         return {size: np.full(rounds, float(size.users) ** power) for size in calls}
 
     monkeypatch.setattr(scaling, "interleaved", timed)
-    monkeypatch.setattr(scaling, "report_stages", lambda package, given: None)
     assert scaling.main(["--engine", engine, *TINY, "--check"]) == code
     assert scaling.main(["--engine", engine, *TINY]) == 0
 

@@ -1,13 +1,12 @@
 """The golden recorder: what it keeps of runs, and that it tells every way in which they may differ later."""
 
 import json
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import golden, golden_worker
+from benchmarks import golden
 from run_folders import per_user_values, write_run
 from utils.results import COLUMNS, rebuild
 from utils.system.errors import EXIT_INTERRUPTED, guarded
@@ -112,14 +111,12 @@ def test_another_machine_is_told_and_is_no_difference(made, tmp_path, capsys):
 def test_a_worker_gets_its_ctrl_c_in_the_middle_of_an_epoch_and_the_same_command_goes_on(
     engine, options, monkeypatch, capsys
 ):
-    argv = [engine, "7", *options.as_argv()]  # four steps an epoch
-    monkeypatch.setattr(sys, "argv", ["worker", *argv])
-    trainer = golden_worker.load_engine(engine).StepLearner
-    monkeypatch.setattr(trainer, "train_step", trainer.train_step)  # so that it is put back
-    golden_worker.main()
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["code"] == EXIT_INTERRUPTED
+    argv = options.as_argv()  # four steps an epoch
+    learner = golden.load_engine(engine).StepLearner
+    monkeypatch.setattr(learner, "train_step", learner.train_step)  # so that it is put back
+    assert golden.interrupted_run(engine, 7, *argv) == EXIT_INTERRUPTED
     monkeypatch.undo()
-    assert golden_worker.run_main(engine, argv[2:]) == 0
+    assert golden.run_main(engine, argv) == 0
     assert "going on from epoch 2, step 3" in capsys.readouterr().out
 
 

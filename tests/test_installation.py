@@ -343,7 +343,7 @@ def test_the_help_of_the_tests_makes_no_environment(pythons):
     assert "bash run_tests.sh -m slow" in result.stdout
 
 
-@pytest.mark.parametrize("script", ["run_experiments.sh", "run_tests.sh", "benchmarks/peers.sh"])
+@pytest.mark.parametrize("script", ["run_experiments.sh", "run_tests.sh"])
 def test_the_scripts_may_be_links_from_elsewhere(pythons, tmp_path, script):
     link = tmp_path / "link.sh"
     link.symlink_to(ROOT / script)
@@ -353,7 +353,7 @@ def test_the_scripts_may_be_links_from_elsewhere(pythons, tmp_path, script):
     assert said[0].stdout == said[1].stdout != ""
 
 
-@pytest.mark.parametrize("script", ["run_experiments.sh", "run_tests.sh", "benchmarks/peers.sh"])
+@pytest.mark.parametrize("script", ["run_experiments.sh", "run_tests.sh"])
 def test_a_script_called_through_a_link_works_in_its_own_folder(pythons, tmp_path, script):
     project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
     for each in (script, "utils/environment.sh"):

@@ -1,17 +1,15 @@
-"""What goes between the project and a peer's process: clicks and ranked lists as ``.npz``, settings as JSON.
-
-NumPy and SciPy only: both sides import it.
-"""
+"""What goes between the project and a contestant's process, whichever environment that has: NumPy and SciPy only."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
-
-from utils.system.files import read_json, write_json, written_whole
+from scipy.sparse import csr_matrix, load_npz, save_npz
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"  # clicks to learn from; fold-ins to rank
 _SETTINGS = "settings.json"
@@ -19,52 +17,61 @@ _SETTINGS = "settings.json"
 
 @dataclass(frozen=True)
 class Settings:
-    """What every contestant is told: widths as ``p_dims`` (latent first), users in a batch, epochs planned, the seed,
-    CPU threads, items in a ranked list.
+    """What every contestant is told: the encoder's widths after the items (the code last), users in a batch, epochs
+    planned, the seed, CPU threads, items in a ranked list.
     """
 
-    p_dims: tuple[int, ...]
+    widths: list[int]
     batch_size: int
     epochs: int
     seed: int
     threads: int
     k: int
 
+    def layers(self, n_items: int) -> list[int]:
+        """The widths of all layers, from the items to the items."""
+        return [n_items, *self.widths, *self.widths[-2::-1], n_items]
 
-def write_settings(folder: Path, settings: Settings) -> None:
-    """Write ``settings`` to ``folder``."""
-    write_json(folder / _SETTINGS, asdict(settings))
+
+def write_exchange(folder: Path, settings: Settings, clicks: Mapping[str, csr_matrix]) -> None:
+    """Write to ``folder`` what contestants may see: ``settings``, and binary ``clicks`` by name, float32, sorted."""
+    (folder / _SETTINGS).write_text(json.dumps(asdict(settings)))
+    for name, matrix in clicks.items():
+        save_npz(folder / f"{name}.npz", matrix, compressed=False)
 
 
 def read_settings(folder: Path) -> Settings:
     """The settings in ``folder``."""
-    record = read_json(folder / _SETTINGS)
-    return Settings(**{**record, "p_dims": tuple(record["p_dims"])})
-
-
-def write_clicks(folder: Path, name: str, clicks: csr_matrix) -> None:
-    """Write binary ``clicks`` ``(users, items)`` as ``name``; stored values are not kept."""
-    _save(folder / f"{name}.npz", indptr=clicks.indptr, indices=clicks.indices, shape=np.array(clicks.shape))
+    return Settings(**json.loads((folder / _SETTINGS).read_text()))
 
 
 def read_clicks(folder: Path, name: str) -> csr_matrix:
-    """The clicks called ``name``: float32 ones ``(users, items)``, sorted."""
-    arrays = _load(folder / f"{name}.npz")
-    ones = np.ones(len(arrays["indices"]), dtype=np.float32)
-    shape = tuple(int(size) for size in arrays["shape"])
-    clicks = csr_matrix((ones, arrays["indices"], arrays["indptr"]), shape=shape)
-    clicks.sort_indices()
-    return clicks
+    """The clicks called ``name`` in ``folder``, ``(users, items)``."""
+    return load_npz(folder / f"{name}.npz")
 
 
-def write_ranked(path: Path, ranked: np.ndarray) -> None:
-    """Write ranked lists, int32 ``(users, k)``, best first, padded with -1."""
-    _save(path, ranked=ranked.astype(np.int32))
+@dataclass(frozen=True)
+class Contestant:
+    """A contestant in its process.
 
+    ``about`` says its ``versions`` and ``layers``, ``epoch`` trains one and returns when it is done, ``products``
+    computes the output layer's three matrix products of a batch and nothing else, ``rank`` gives the lists of a
+    fold-in, int ``(users, k)``, best first, padded with -1.
+    """
 
-def read_ranked(path: Path) -> np.ndarray:
-    """The ranked lists in ``path``, int32 ``(users, k)``."""
-    return _load(path)["ranked"]
+    about: Mapping[str, Any]
+    epoch: Callable[[], None]
+    products: Callable[[], None]
+    rank: Callable[[csr_matrix], np.ndarray]
+
+    def works(self, folder: Path) -> dict[str, Callable]:
+        """What its worker does; fold-ins to rank are asked for by name."""
+        return {
+            "about": lambda: self.about,
+            "epoch": self.epoch,
+            "products": self.products,
+            "rank": lambda part: self.rank(read_clicks(folder, part)).tolist(),
+        }
 
 
 def best_items(scores: np.ndarray, seen: csr_matrix, k: int) -> np.ndarray:
@@ -80,13 +87,3 @@ def best_items(scores: np.ndarray, seen: csr_matrix, k: int) -> np.ndarray:
     found = np.take_along_axis(candidates, order, axis=1) > -np.inf
     ranked[:, : order.shape[1]] = np.where(found, order, -1)
     return ranked
-
-
-def _save(path: Path, **arrays: np.ndarray) -> None:
-    with written_whole(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, **arrays)
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}

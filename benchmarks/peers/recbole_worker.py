@@ -1,4 +1,4 @@
-"""RecBole's MultiVAE as a contestant: ``python -m benchmarks.peers.recbole_worker FOLDER`` in its own environment.
+"""RecBole's MultiVAE as a contestant, in its own environment.
 
 Everything is RecBole's default (input dropout 0.5, beta = update / 200,000 up to 0.2, Adam at 0.001) but widths and
 batch. Its trainer is used as its ``fit`` uses it, an epoch at a time. The training users are all it learns from; others
@@ -8,7 +8,10 @@ are scored by its network from their fold-in, as its ``full_sort_predict`` does 
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +25,19 @@ from recbole.utils import init_seed
 from scipy.sparse import csr_matrix
 
 from benchmarks.dense_pytorch import output_products
-from benchmarks.peers.exchange import TRAIN, Settings, best_items, read_clicks, read_settings
-from benchmarks.peers.serving import Server, timed_floor
-from utils.options import RunOptions
+from benchmarks.peers.exchange import TRAIN, Contestant, Settings, best_items, read_clicks, read_settings
 
 _NAME = "clicks"
 
 
 def configured(folder: Path, settings: Settings) -> Config:
     """RecBole's configuration of this run; its files are in ``folder/clicks``."""
-    latent, *hidden = settings.p_dims
+    *hidden, latent = settings.widths
     return Config(
         model="MultiVAE",
         dataset=_NAME,
         config_dict={
-            "mlp_hidden_size": hidden[::-1], "latent_dimension": 2 * latent,  # it counts mean and variance
+            "mlp_hidden_size": hidden, "latent_dimension": 2 * latent,  # it counts mean and variance
             "train_batch_size": settings.batch_size, "epochs": settings.epochs, "seed": settings.seed,
             "train_neg_sample_args": None, "use_gpu": False, "show_progress": False, "state": "ERROR",
             "data_path": str(folder), "checkpoint_dir": str(folder / "saved"),
@@ -57,10 +58,10 @@ def write_atomic_files(folder: Path, clicks: csr_matrix) -> None:
     (place / f"{_NAME}.item").write_text("item_id:token\n" + "".join(lines))
 
 
-def main(path: str) -> None:
-    """Serve until stdin ends."""
+def works(path: str) -> dict[str, Callable]:
+    """What the worker does; the exchange is in the folder ``path``."""
     folder = Path(path)
-    server = Server(folder)
+    os.chdir(folder)  # where it leaves its logs
     settings, clicks = read_settings(folder), read_clicks(folder, TRAIN)
     torch.set_num_threads(settings.threads)
     write_atomic_files(folder, clicks)
@@ -73,13 +74,7 @@ def main(path: str) -> None:
     loader = get_dataloader(config, "train")(config, training, None, shuffle=True)
     init_seed(config["seed"], config["reproducibility"])
     model = MultiVAE(config, training)
-    trainer = Trainer(config, model)
-    done = 0
-
-    def epoch() -> None:
-        nonlocal done
-        trainer._train_epoch(loader, done)
-        done += 1
+    trainer, epochs = Trainer(config, model), itertools.count()
 
     def rank(fold_in: csr_matrix) -> np.ndarray:
         x = np.zeros((fold_in.shape[0], model.n_items), dtype=np.float32)
@@ -89,13 +84,13 @@ def main(path: str) -> None:
             scores, _, _ = model.forward(torch.from_numpy(x))
         return best_items(scores.numpy()[:, columns], fold_in, settings.k)
 
-    options = RunOptions(p_dims=settings.p_dims, batch_size=settings.batch_size)
-    floor = timed_floor(output_products(options, model.n_items), clicks.shape[0], settings.batch_size)
+    def epoch() -> None:
+        trainer._train_epoch(loader, next(epochs))
+
     versions = {name: importlib.metadata.version(name) for name in ("recbole", "torch")}
-    widths = [model.n_items, *settings.p_dims[::-1], *settings.p_dims[1:], model.n_items]
-    server.answer(versions=versions, layers=widths, items=model.n_items)
-    server.serve(epoch, rank, floor)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    return Contestant(
+        about={"versions": versions, "layers": settings.layers(model.n_items)},
+        epoch=epoch,
+        products=output_products(settings.batch_size, settings.widths[0], model.n_items),
+        rank=rank,
+    ).works(folder)
