@@ -32,7 +32,7 @@ from experiments.runs.folder import CHECKED
 from experiments.runs.run import main as run_main
 from utils.engine import ENGINES, engine_obstacle, load_engine
 from utils.results import cells
-from utils.system.command_line import filled, option, parser_for
+from utils.system.command_line import as_options, option, parser_for
 from utils.system.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, UserError, guarded
 from utils.system.files import read_json, sha256_of, write_json
 
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if kept is None:
         path.parent.mkdir(parents=True, exist_ok=True)  # refused now rather than after minutes of work
     with tempfile.TemporaryDirectory(prefix="golden") as place:
-        found = recording_of(_run_all(Path(place), filled(GoldenOptions, given).data_dir))
+        found = recording_of(_run_all(Path(place), as_options(GoldenOptions, given).data_dir))
     if kept is None:
         write_json(path, found)
         print(f"{len(found['runs'])} runs recorded: {path}")

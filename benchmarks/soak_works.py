@@ -12,7 +12,7 @@ import numpy as np
 
 from data_prep import DataOptions, load_prepared, prepare
 from experiments.grids import command as grid_command
-from experiments.report import door as report_command
+from experiments.report import command as report_command
 from experiments.runs import run as run_command
 from utils.options import RunOptions
 from utils.results import rebuild

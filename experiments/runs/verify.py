@@ -25,7 +25,7 @@ from utils.engine import ENGINES, load_engine
 from utils.metrics.ranking import METRICS
 from utils.options import RunOptions
 from utils.run_arrays import read_per_user
-from utils.system.command_line import filled, option, parser_for
+from utils.system.command_line import as_options, option, parser_for
 from utils.system.errors import UserError
 from utils.system.files import read_json
 
@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", metavar="RUN", help="the folder of a run, or its name")
     words = parser.parse_args(argv)
-    options = filled(VerifyOptions, words)
+    options = as_options(VerifyOptions, words)
     run = Path(words.run) if Path(words.run).is_dir() else Path(options.log_dir) / "runs" / words.run
     run = run.resolve()  # "." has a name too
     findings = verify(run, options.data_dir, options.device)

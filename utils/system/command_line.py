@@ -205,10 +205,10 @@ def _argparse_type(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def parsed(options: type[T], parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> T:
     """The dataclass ``options`` filled from the command line ``argv`` (``sys.argv`` when None)."""
-    return filled(options, parser.parse_args(argv))
+    return as_options(options, parser.parse_args(argv))
 
 
-def filled(options: type[T], given: argparse.Namespace) -> T:
+def as_options(options: type[T], given: argparse.Namespace) -> T:
     """The dataclass ``options`` from a parsed command line, which may hold more than its fields."""
     return options(**{field.name: getattr(given, field.name) for field in dataclasses.fields(options)})
 
