@@ -25,7 +25,8 @@ from experiments.grids import file as grid_file
 from experiments.grids import plan as grid_plan
 from experiments.grids.estimate import Estimator, Rates
 from experiments.grids.execute import arguments_of, command_of
-from experiments.grids.file import Planned, describe, grid_names, read_grid
+from experiments.grids.file import grid_names, read_grid
+from experiments.grids.planned import Planned, describe
 from experiments.grids.processes import Job, run_jobs
 from utils.deviations import PROFILES
 from utils.options import RunOptions

@@ -8,7 +8,6 @@ appended to, always rebuilt from the runs' own files, so that any number of proc
 from __future__ import annotations
 
 import csv
-import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -20,8 +19,17 @@ import pandas as pd
 from utils.engine import ENGINES
 from utils.metrics.ranking import METRICS
 from utils.models import MODELS
-from utils.options import DEFAULT_MODEL, DataSelection, decisive_of, defaults_of, fields_of
-from utils.results_table import NOT_APPLICABLE, as_text, fits, parse_table
+from utils.options import DEFAULT_MODEL, defaults_of, fields_of
+from utils.results_table import (
+    DECISIVE_OPTIONS,
+    EARLIER_OPTIONS,
+    LATER_OPTIONS,
+    NOT_APPLICABLE,
+    PREPARATION_OPTIONS,
+    as_text,
+    fits,
+    parse_table,
+)
 from utils.system.errors import UserError, one_line
 from utils.system.files import read_json, remove_leftovers, sha256_of, written_whole
 from utils.system.locks import held
@@ -40,36 +48,20 @@ PUBLISHED_OPTIONS = tuple(
     name for name in PUBLISHED_COLUMNS if name not in ("loss", "r20", "best_epoch", "dl_frame", "n100", "r50")
 )
 
-# Of all models, in the order in which settings are told; those of later models stand last in the table.
-_EARLIER = (
-    "dataset", "model", "p_dims", "q_dims", "dropout_enc", "dropout_dec", "n_epochs", "batch_size", "lr", "optimizer",
-    "weight_decay", "decay", "lr_scheduler", "lr_patience", "anneal_cap", "annealing", "constant_anneal",
-    "anneal_share", "anneal_total", "eval_every", "early_stop_patience", "early_stop_score_fn", "profile", "deviations",
-    "init_from", "precision", "seed", "device",
-)  # fmt: skip
-_PREPARATION = tuple(field.name for field in dataclasses.fields(DataSelection) if field.name != "dataset")
-_LATER = tuple(
-    name
-    for name in dict.fromkeys(name for model in MODELS for name in decisive_of(model))
-    if name not in (*_EARLIER, *_PREPARATION)
-)
-#: The options that change a run's result, beyond those that only name its data (``data`` stands for them).
-DECISIVE_OPTIONS = (*_EARLIER, *_LATER)
-
 _MAIN_METRICS = ("n100", "r20", "r50")
 _OTHER_METRICS = tuple(name for name in METRICS if name not in _MAIN_METRICS)
 _RUN_COLUMNS = ("epoch_seconds", "eval_seconds", "seconds", "peak_memory_mib", "machine", "threads")
 COLUMNS = (
     *PUBLISHED_COLUMNS,
-    *(name for name in _EARLIER if name not in PUBLISHED_COLUMNS),
-    *_PREPARATION,
+    *(name for name in EARLIER_OPTIONS if name not in PUBLISHED_COLUMNS),
+    *PREPARATION_OPTIONS,
     *("run_id", "data", "status", "n_parameters", "epochs", "updates", "beta", "test_users"),
     *(f"{name}_se" for name in _MAIN_METRICS),
     *(column for name in _OTHER_METRICS for column in (name, f"{name}_se")),
     *("nll", "kl", "val_loss", *(f"val_{name}" for name in _MAIN_METRICS)),
     *_RUN_COLUMNS,
     *("framework", "numpy", "python", "git_commit", "git_dirty", "finished"),
-    *_LATER,
+    *LATER_OPTIONS,
 )
 
 
@@ -218,7 +210,7 @@ def _option_values(options: dict[str, Any]) -> dict[str, Any]:
     model = options["model"]
     known = {"model": model} | {name: options.get(name, defaults_of(model)[name]) for name in fields_of(model)}
     known |= dict.fromkeys(MODELS[model].options.unused, NOT_APPLICABLE)  # they had no part in the result
-    return {name: known.get(name, NOT_APPLICABLE) for name in (*DECISIVE_OPTIONS, *_PREPARATION)}
+    return {name: known.get(name, NOT_APPLICABLE) for name in (*DECISIVE_OPTIONS, *PREPARATION_OPTIONS)}
 
 
 def _metric_values(metrics: dict[str, Any]) -> dict[str, Any]:

@@ -1,18 +1,35 @@
-"""Values to the text of a csv cell and back, without loss: numbers, flags, lists, ``NA`` and blanks."""
+"""The option columns of the results, and values to the text of a csv cell and back: numbers, flags, lists, ``NA``."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from utils.models import MODELS
-from utils.options import decisive_of
+from utils.options import DataSelection, decisive_of
 from utils.system.errors import UserError
 
 #: What stands where a column does not apply, such as the annealing of a dae; a blank is a value not known.
 NOT_APPLICABLE = "NA"
+
+# Of all models, in the order in which settings are told; those of later models stand last in the table.
+EARLIER_OPTIONS = (
+    "dataset", "model", "p_dims", "q_dims", "dropout_enc", "dropout_dec", "n_epochs", "batch_size", "lr", "optimizer",
+    "weight_decay", "decay", "lr_scheduler", "lr_patience", "anneal_cap", "annealing", "constant_anneal",
+    "anneal_share", "anneal_total", "eval_every", "early_stop_patience", "early_stop_score_fn", "profile", "deviations",
+    "init_from", "precision", "seed", "device",
+)  # fmt: skip
+PREPARATION_OPTIONS = tuple(field.name for field in dataclasses.fields(DataSelection) if field.name != "dataset")
+LATER_OPTIONS = tuple(
+    name
+    for name in dict.fromkeys(name for model in MODELS for name in decisive_of(model))
+    if name not in (*EARLIER_OPTIONS, *PREPARATION_OPTIONS)
+)
+#: The options that change a run's result, beyond those that only name its data (``data`` stands for them).
+DECISIVE_OPTIONS = (*EARLIER_OPTIONS, *LATER_OPTIONS)
 
 _OPTIONS = {name: str(field.type) for model in MODELS for name, field in decisive_of(model).items()}
 _LISTS: dict[str, Callable[[str], Any]] = {

@@ -10,8 +10,8 @@ from typing import Any
 from data_prep import DATASETS
 from experiments.grids.estimate import Estimate, Estimator
 from experiments.grids.execute import arguments_of
-from experiments.grids.file import Planned
 from experiments.grids.plan import Grid, RunIndex
+from experiments.grids.planned import Planned
 from utils.system.errors import UserError
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.grids.file import Planned
+from experiments.grids.planned import Planned
 from utils.engine import ENGINES, thread_count
 from utils.options import RunOptions
 from utils.results import FINISHED, collect

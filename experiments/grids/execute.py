@@ -9,8 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from experiments.grids.file import Planned, describe
 from experiments.grids.plan import Grid, RunIndex
+from experiments.grids.planned import Planned, describe
 from experiments.grids.processes import Job, JobState, Outcome, run_jobs
 from experiments.runs.divergence import in_words
 from utils.results import DIVERGED, rebuild

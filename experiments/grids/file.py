@@ -36,6 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.grids.planned import Planned
 from utils.engine import ENGINES
 from utils.models import MODELS
 from utils.options import DEFAULT_MODEL, LARGEST_SEED, MODEL_FIELD, RunOptions, fields_of
@@ -60,35 +61,6 @@ _ON_THE_COMMAND_LINE = {  # options of a run that a grid leaves to others
 }  # fmt: skip
 _TOP = ("description", "datasets", "seeds", "other_datasets_as", "every_run", "runs")
 _IN_BLOCK = ("name", "after", "engines", "datasets", "cases")
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One run of a grid: an engine and the options for it.
-
-    ``first`` is the run that must finish before (None: may start at once). Until :meth:`learn` puts in what that
-    run found, ``options`` holds stand-ins for what ``learned`` names.
-    """
-
-    engine: str
-    options: RunOptions
-    first: Planned | None = None
-    learned: tuple[str, ...] = ()
-
-    def learn(self, beta: float) -> Planned:
-        """This run with the cap that the first run's ``beta`` at its best epoch gives: two decimals, at least 0.01.
-
-        A kept slope is the first run's: ``anneal_share`` in proportion to the cap and to the epochs planned.
-        """
-        options = self.options
-        if "anneal_cap" in self.learned:
-            options = options.replace(anneal_cap=max(0.01, round(beta, 2)))
-        if "anneal_share" in self.learned:
-            before = self.first.options
-            slope = options.model.anneal_cap / before.model.anneal_cap
-            stretch = slope * before.training.n_epochs / options.training.n_epochs
-            options = options.replace(anneal_share=round(before.model.anneal_share * stretch, 6))
-        return Planned(self.engine, options)
 
 
 @dataclass(frozen=True)
@@ -294,14 +266,3 @@ def _list(table: Mapping[str, Any], name: str, kind: type, where: str) -> list[A
     if not isinstance(values, list) or not values:
         raise UserError(f"{where}: {name} = {values!r} was given, expected a list [...] with at least one value")
     return [_checked({name: value}, name, kind, where) for value in values]
-
-
-def describe(planned: Planned) -> str:
-    """A run in a few words, for progress and reports: data set, model, widths, deviations, engine, seed."""
-    options = planned.options
-    model, values = options.model, options.values()
-    words = [options.data.dataset, model.name, *(",".join(map(str, w)) for w in list(model.dimensions().values())[:1])]
-    words += [f"cap {model.anneal_cap:g}"] if "beta" in model.knobs and "anneal_cap" in values else []
-    words += [] if model.profile == "paper" else [model.profile]
-    seed = [f"seed {options.training.seed}"] if options.training else []
-    return " ".join([*words, *model.deviations, planned.engine, *seed])

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.grids.file import Planned, read_grid
+from experiments.grids.file import read_grid
+from experiments.grids.planned import Planned
 from experiments.runs.folder import RunFolder
 from experiments.runs.run import data_of
 from utils.engine import ENGINES, check_precision, engine_obstacle, thread_count
