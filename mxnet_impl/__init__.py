@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import mxnet_impl.runtime  # noqa: F401 (it makes the framework ready, before any other module imports it)
 from mxnet_impl.deviations import DeviantLearner
-from mxnet_impl.learner import StepLearner
+from mxnet_impl.learner import FittedLearner, StepLearner
 from mxnet_impl.runtime import describe, device_of
 from utils.deviations import engine_deviations
 from utils.models.base import Statistics
 from utils.options import RunOptions
 from utils.system.memory import keep_freed_memory
 
-__all__ = ["StepLearner", "build", "describe", "device_of"]
+__all__ = ["FittedLearner", "StepLearner", "build", "describe", "device_of"]
 
 
-def build(options: RunOptions, n_items: int, statistics: Statistics | None = None) -> StepLearner:
-    """A learner for resolved ``options``, its weights drawn from their seed; they may see the data's ``statistics``."""
+def build(options: RunOptions, n_items: int, statistics: Statistics | None = None) -> StepLearner | FittedLearner:
+    """A learner for resolved ``options``; weights are drawn from their seed and may see the data's ``statistics``."""
     keep_freed_memory()
+    if options.training is None:
+        return FittedLearner(options, n_items)
     if deviations := engine_deviations(options.model, "mxnet"):
         return DeviantLearner(options, n_items, statistics, deviations)
     return StepLearner(options, n_items, statistics)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from pytorch_impl.device_batch import DeviceBatch, to_device
 from pytorch_impl.losses import click_log_likelihood, negative_log_likelihood
@@ -14,23 +16,85 @@ from pytorch_impl.runtime import device_of, torch
 from utils.batches import Batch, ClickMatrix, binary_clicks, evaluation_batches
 from utils.engine import Evaluation
 from utils.models.base import Statistics
+from utils.models.linear import gram
 from utils.options import RunOptions
 from utils.ranking import list_length, resolve_ties
 from utils.weights import check_shapes
 
 
-class StepLearner:
-    """A network, its optimiser, and the device they live on. Methods: ``utils.engine.StepLearner``."""
+class Learner:
+    """A network and the device it lives on: how it is asked. Methods: ``utils.engine.Learner``."""
 
-    network_class = staticmethod(network_class)  # this and the next are what a deviation may replace
-    build_optimizer = staticmethod(build_optimizer)
+    network_class = staticmethod(network_class)  # what a deviation may replace
 
-    def __init__(self, options: RunOptions, n_items: int, statistics: Statistics | None = None) -> None:
+    def __init__(self, options: RunOptions, n_items: int) -> None:
         self.device = device_of(options.settings.device)
         self.options, self.model, self.n_items = options, options.model, n_items
         self.mixed = options.settings.precision == "mixed"
         self.floats = "float32" if self.mixed else options.settings.precision
         self.dtype = getattr(torch, self.floats)
+
+    def evaluate(
+        self, fold_in: ClickMatrix, k: int, epoch: int = 0, heed: Callable[[], None] = lambda: None
+    ) -> Evaluation:
+        """Rankings and losses of users given by their clicks."""
+        k = list_length(k)
+        ranked, terms = [np.empty((0, k), np.int32)], {name: [np.empty(0)] for name in self.model.terms}
+        for batch, clicks in self._evaluation(fold_in, epoch):
+            heed()
+            with torch.no_grad():
+                outputs = self._outputs(clicks)
+                values = self._terms_of_users(batch, clicks, outputs)
+            for name, each in zip(self.model.terms, values, strict=True):
+                terms[name].append(each)
+            ranked.append(_top(outputs[0], clicks, k))
+        return Evaluation(np.concatenate(ranked), {name: np.concatenate(each) for name, each in terms.items()})
+
+    def rank(self, fold_in: ClickMatrix, k: int) -> np.ndarray:
+        """The ``k`` best items of each user."""
+        k = list_length(k)
+        lists = [np.empty((0, k), np.int32)]
+        for _, clicks in self._evaluation(fold_in):
+            with torch.no_grad():
+                logits = self._noiseless(clicks)[0]
+            lists.append(_top(logits, clicks, k))
+        return np.concatenate(lists)
+
+    def scores(self, fold_in: ClickMatrix) -> np.ndarray:
+        """The score of every item for each user."""
+        rows = [np.empty((0, self.n_items), self.floats)]
+        for _, clicks in self._evaluation(fold_in):
+            with torch.no_grad():
+                rows.append(self._noiseless(clicks)[0].cpu().numpy())
+        return np.concatenate(rows)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The canonical shape of each weight, by canonical name."""
+        return self.model.shapes(self.n_items)
+
+    def _outputs(self, clicks: DeviceBatch) -> tuple[torch.Tensor, ...]:
+        return self._noiseless(clicks)
+
+    def _noiseless(self, clicks: DeviceBatch) -> tuple[torch.Tensor, ...]:
+        return self.network(clicks.matrix)
+
+    def _terms_of_users(self, batch: Batch, clicks: DeviceBatch, outputs: tuple[torch.Tensor, ...]) -> list[np.ndarray]:
+        return []  # of a model without a likelihood
+
+    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, DeviceBatch]]:
+        for batch in evaluation_batches(binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size):
+            if not self.model.l2_normalised:
+                batch = dataclasses.replace(batch, values=np.ones_like(batch.values))
+            yield batch, to_device(batch, self.device, self.dtype)
+
+
+class StepLearner(Learner):
+    """A network that is trained step by step, and its optimiser. Methods: ``utils.engine.StepLearner``."""
+
+    build_optimizer = staticmethod(build_optimizer)  # what a deviation may replace
+
+    def __init__(self, options: RunOptions, n_items: int, statistics: Statistics | None = None) -> None:
+        super().__init__(options, n_items)
         self.network = self.network_class(self.model.name)(self.model, n_items).to(self.device, self.dtype)
         self.load_weights(self.initial_weights(statistics))
         self.optimizer = self.build_optimizer({name: p for name, p, _ in self.network.named()}, options.training)
@@ -53,42 +117,6 @@ class StepLearner:
         """The terms of a step's objective, means over its users."""
         return dict(zip(self.model.terms, handle.tolist(), strict=True))
 
-    def evaluate(
-        self, fold_in: ClickMatrix, k: int, epoch: int = 0, heed: Callable[[], None] = lambda: None
-    ) -> Evaluation:
-        """Rankings and losses of users given by their clicks."""
-        k = list_length(k)
-        ranked, terms = [np.empty((0, k), np.int32)], {name: [np.empty(0)] for name in self.model.terms}
-        for batch, clicks in self._evaluation(fold_in, epoch):
-            heed()
-            with torch.no_grad():
-                logits, *others = self._outputs(clicks)
-                log_likelihood = click_log_likelihood(logits, clicks.positions).cpu().numpy()
-            nll = np.bincount(batch.rows, weights=-log_likelihood, minlength=batch.n_users)
-            values = [nll, *(other.cpu().numpy().astype(np.float64) for other in others)]
-            for name, each in zip(self.model.terms, values, strict=True):
-                terms[name].append(each)
-            ranked.append(_top(logits, clicks, k))
-        return Evaluation(np.concatenate(ranked), {name: np.concatenate(each) for name, each in terms.items()})
-
-    def rank(self, fold_in: ClickMatrix, k: int) -> np.ndarray:
-        """The ``k`` best items of each user."""
-        k = list_length(k)
-        lists = [np.empty((0, k), np.int32)]
-        for _, clicks in self._evaluation(fold_in):
-            with torch.no_grad():
-                logits = self.network(clicks.matrix)[0]
-            lists.append(_top(logits, clicks, k))
-        return np.concatenate(lists)
-
-    def scores(self, fold_in: ClickMatrix) -> np.ndarray:
-        """The score of every item for each user."""
-        rows = [np.empty((0, self.n_items), self.floats)]
-        for _, clicks in self._evaluation(fold_in):
-            with torch.no_grad():
-                rows.append(self.network(clicks.matrix)[0].cpu().numpy())
-        return np.concatenate(rows)
-
     def embed(self, fold_in: ClickMatrix) -> np.ndarray:
         """The code of each user."""
         codes = [np.empty((0, self.model.p_dims[0]), self.floats)]
@@ -96,10 +124,6 @@ class StepLearner:
             with torch.no_grad():
                 codes.append(self.network.encode(clicks.matrix).cpu().numpy())
         return np.concatenate(codes)
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The canonical shape of each weight, by canonical name."""
-        return self.model.shapes(self.n_items)
 
     def weights(self) -> dict[str, np.ndarray]:
         """A copy of the weights by canonical name."""
@@ -131,12 +155,36 @@ class StepLearner:
         nll = negative_log_likelihood(logits, clicks.positions) / n_users
         return dict(zip(self.model.terms, [nll, *(other.mean() for other in others)], strict=True))
 
-    def _outputs(self, clicks: DeviceBatch) -> tuple[torch.Tensor, ...]:
-        return self.network(clicks.matrix)
+    def _terms_of_users(self, batch: Batch, clicks: DeviceBatch, outputs: tuple[torch.Tensor, ...]) -> list[np.ndarray]:
+        logits, *others = outputs
+        log_likelihood = click_log_likelihood(logits, clicks.positions).cpu().numpy()
+        nll = np.bincount(batch.rows, weights=-log_likelihood, minlength=batch.n_users)
+        return [nll, *(other.cpu().numpy().astype(np.float64) for other in others)]
 
-    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, DeviceBatch]]:
-        for batch in evaluation_batches(binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size):
-            yield batch, to_device(batch, self.device, self.dtype)
+
+class FittedLearner(Learner):
+    """A network that is fitted once, in closed form. Methods: ``utils.engine.FittedLearner``."""
+
+    def __init__(self, options: RunOptions, n_items: int) -> None:
+        super().__init__(options, n_items)
+        self.network = self.network_class(self.model.name)(self.model, n_items)
+
+    def fit(self, clicks: csr_matrix) -> None:
+        """Take the weights that binary ``clicks`` of the training users give."""
+        self.network.fit(gram(clicks, self.floats), self.device)
+
+    def embed(self, fold_in: ClickMatrix) -> np.ndarray:
+        """Raises ``ValueError``: a user of such a model has no code."""
+        raise ValueError(f"{self.model.name} gives users scores but no code; ask rank or scores")
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """A copy of the weights by canonical name."""
+        return {"weight": self.network.weight.cpu().numpy().copy()}
+
+    def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Take weights by canonical name."""
+        check_shapes(weights, self.shapes())
+        self.network.take(weights["weight"], self.device, self.dtype)
 
 
 def _canonical(array: torch.Tensor, turned: bool) -> np.ndarray:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from utils.batches import Batch, ClickMatrix
 from utils.options import RunOptions
@@ -106,6 +107,13 @@ class Learner(Protocol):
 
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Take ``weights``, by canonical name and shape; ``ValueError`` when they do not fit."""
+
+
+class FittedLearner(Learner, Protocol):
+    """A model that is fitted once, without random draws."""
+
+    def fit(self, clicks: csr_matrix) -> None:
+        """Take the weights that the binary clicks of the training users ``(users, items)`` give."""
 
 
 class StepLearner(Learner, Protocol):

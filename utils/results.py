@@ -19,6 +19,7 @@ import pandas as pd
 from utils.engine import ENGINES
 from utils.metrics.ranking import METRICS
 from utils.models import MODELS
+from utils.models.base import ModelOptions
 from utils.options import DEFAULT_MODEL, defaults_of, fields_of
 from utils.results_table import (
     DECISIVE_OPTIONS,
@@ -185,7 +186,7 @@ def _row(folder: Path, damaged: list[str]) -> tuple[tuple, dict[str, str]]:
         damaged.append(f"{one_line(error)}; its times and versions are left blank in {RESULTS_FILE}")
         run = {}
     _compare_checksum(folder / "metrics.json", run.get("sha256"))
-    values = {**_option_values(options), **_metric_values(metrics), **_run_values(run, metrics)}
+    values = {**_option_values(options), **_metric_values(metrics, options["model"]), **_run_values(run, metrics)}
     if misfits := [name for name in COLUMNS if not fits(name, values.get(name))]:
         raise ValueError(f"{folder}: its files are damaged ({misfits[0]} is {values[misfits[0]]!r})")
     try:
@@ -213,7 +214,7 @@ def _option_values(options: dict[str, Any]) -> dict[str, Any]:
     return {name: known.get(name, NOT_APPLICABLE) for name in (*DECISIVE_OPTIONS, *PREPARATION_OPTIONS)}
 
 
-def _metric_values(metrics: dict[str, Any]) -> dict[str, Any]:
+def _metric_values(metrics: dict[str, Any], model: str) -> dict[str, Any]:
     test, errors, validation = metrics["test"], metrics.get("test_se", {}), metrics.get("validation", {})
     values = {name: test.get(name) for name in ("loss", "nll", "kl", *METRICS)}
     values |= {f"{name}_se": errors.get(name) for name in METRICS}
@@ -221,9 +222,16 @@ def _metric_values(metrics: dict[str, Any]) -> dict[str, Any]:
     plain = ("run_id", "data", "dl_frame", "best_epoch", "n_parameters", "epochs", "updates", "beta", "test_users")
     values |= {name: metrics.get(name) for name in plain}
     values["status"] = metrics.get("status", FINISHED)
-    if values["beta"] is None:
-        values["beta"] = NOT_APPLICABLE
-    return values
+    return values | _not_applicable(MODELS[model].options, values)
+
+
+def _not_applicable(model: type[ModelOptions], values: dict[str, Any]) -> dict[str, str]:
+    """What a model has none of: terms of an objective, epochs, a beta."""
+    names = [name for name in ("nll", "kl") if name not in model.terms]
+    names += [] if model.terms else ["loss", "val_loss"]
+    names += ["best_epoch", "epochs", "updates"] if model.training is None else []
+    names += ["beta"] if values["beta"] is None else []
+    return dict.fromkeys(names, NOT_APPLICABLE)
 
 
 def _run_values(run: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:

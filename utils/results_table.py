@@ -157,6 +157,8 @@ def _flag(cell: str) -> bool | str:
 
 
 def _list(cell: str, part: Callable[[str], Any]) -> str:
+    if cell == NOT_APPLICABLE:
+        return cell
     if not (cell.startswith("[") and cell.endswith("]")):
         raise ValueError(cell)
     return as_text([part(text) for text in cell[1:-1].split(",")])

@@ -13,6 +13,7 @@ import pandas as pd
 
 from experiments.grids.planned import Planned
 from utils.engine import ENGINES, thread_count
+from utils.models.base import n_parameters
 from utils.options import RunOptions
 from utils.results import FINISHED, collect
 
@@ -81,6 +82,9 @@ class Estimator:
         like = self._like(planned.engine, options)
         if like is not None:
             past = like["seconds"] / like["epochs"] * like["threads"] / threads
+            if options.training is None:
+                seconds = (like["seconds"] * like["threads"] / threads).mean()
+                return Estimate(float(seconds), float(like["peak_memory_mib"].max()), measured=True)
             epochs = options.training.n_epochs
             if options.training.early_stop_patience:
                 same = like[like["n_epochs"] == epochs]
@@ -95,11 +99,12 @@ class Estimator:
         """The finished runs of the same engine, data set and shape."""
         same = (self._past["dl_frame"] == ENGINES[engine].dl_frame) & (self._past["status"] == FINISHED)
         values = options.flat()
-        for name in ("dataset", "model", "batch_size", "device"):
+        for name in {"dataset", "model", "batch_size", "device"} & values.keys():
             same &= self._past[name] == values[name]
         for name in options.model.dimensions():
             same &= self._past[name] == str(values[name])
-        like = self._past[same].dropna(subset=["seconds", "epochs", "threads", "peak_memory_mib"])
+        epochs = ["epochs"] if options.training else []
+        like = self._past[same].dropna(subset=["seconds", *epochs, "threads", "peak_memory_mib"])
         return like if len(like) else None
 
 
@@ -111,6 +116,11 @@ def _rough(engine: str, options: RunOptions, counts: Mapping[str, int], rates: R
     """
     users, items, held_out = counts["training_users"], counts["training_items"], counts["validation_users"]
     shapes, training = options.model.shapes(items), options.training
+    if training is None:  # a Gram matrix, its factorisation, its inverse: about 2 I^3 operations
+        weights = n_parameters(shapes)
+        copies = options.model.fit_arrays.get(engine, 1.0)
+        seconds = _START_SECONDS + 2 * items * weights / (_EFFICIENCY * rates.operations) * slowdown
+        return Estimate(seconds, _FRAMEWORK_MIB[engine] + 4 * copies * weights / 2**20, measured=False)
     matrices = [math.prod(shape) for shape in shapes.values() if len(shape) == 2]
     weights, dense = sum(matrices), sum(matrices[1:])
     evaluations = 1 / training.eval_every

@@ -117,8 +117,8 @@ class GridFile:
                 model = settings.get("model", self.every_run.get("model", DEFAULT_MODEL))
                 common = {name: value for name, value in self.every_run.items() if not _is_of_another(name, model)}
                 options = _options(RunOptions(dataset=dataset), {**common, **settings}, where)
-                for seed, engine in itertools.product(seeds, wanted):
-                    yield Planned(engine, options.replace(seed=seed))
+                for seed, engine in itertools.product(seeds if options.training else [None], wanted):
+                    yield Planned(engine, options if seed is None else options.replace(seed=seed))
                 continue
             if block["after"] not in by_name:
                 raise UserError(f"{where}: no block before it has name = {block['after']!r}, which its after names")

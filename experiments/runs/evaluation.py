@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.runs.fitting import Fitting
 from experiments.runs.loop import Losses, Training
 from experiments.runs.out_of_memory import memory_explained
 from experiments.tasks.clicks import ClickTask
@@ -19,32 +20,29 @@ from utils.results import DIVERGED, FINISHED
 Arrays = dict[str, np.ndarray]
 
 
-def judge_best(training: Training, task: ClickTask, options: RunOptions) -> tuple[dict[str, Any], Arrays, Arrays]:
+def judge_best(
+    training: Training | Fitting, task: ClickTask, options: RunOptions
+) -> tuple[dict[str, Any], Arrays, Arrays]:
     """Test the best weights of a training that is over: the run's metrics, the figures of each user, the lists.
 
     A training that diverged is tested with the best weights it had before; where it had none, its figures are None.
     Raises ``KeyboardInterrupt``, the state saved, where ``training.interruption`` asks for it between two batches.
     """
-    best, learner = training.position.best, training.learner
     metrics = {
         "status": DIVERGED if training.diverged else FINISHED,
-        "n_parameters": n_parameters(learner.shapes()),
-        "best_epoch": best.get("epoch"),
-        "epochs": len(training.position.history),
-        "updates": best.get("updates"),
-        "beta": best.get("knobs", training.position.knobs).get("beta"),
-        "validation": best.get("validation", {}),
+        "n_parameters": n_parameters(training.learner.shapes()),
+        **training.progress(),
     }
-    if best:  # of the test loss; those of the weights tested but for one deviation
-        metrics |= {f"test_{name}": value for name, value in training.test_knobs.items()}
     if training.diverged:
         metrics["diverged"] = training.diverged.record()
-    if not best:
+    if not training.take_best():
         return {**metrics, **_untested(options, task)}, *_nobody(options, task)
-    learner.load_weights(training.best_weights)
-    heed = training.interruption.heed
+    # The knobs of the test loss: those of the weights tested but for one deviation.
+    metrics |= {f"test_{name}": value for name, value in training.test_knobs.items()}
     with training.saved_when_left_off(), memory_explained(options, task.n_items, "evaluating"):
-        figures, per_user, lists = judge_test_users(learner, task, training.test_knobs, training.losses, heed)
+        figures, per_user, lists = judge_test_users(
+            training.learner, task, training.test_knobs, training.losses, training.interruption.heed
+        )
     return {**metrics, **figures}, per_user, lists
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from utils.results import DIVERGED
 from utils.system.errors import UserError, one_line
 from utils.system.files import (
     OF_SAFETENSORS,
@@ -84,7 +85,10 @@ class RunFolder:
         """
         if not (self.path / "metrics.json").exists() or self._fault() is not None:
             return False
-        return not with_weights or (self.path / BEST_WEIGHTS).exists() or self.metrics()["best_epoch"] is None
+        if not with_weights or (self.path / BEST_WEIGHTS).exists():
+            return True
+        metrics = self.metrics()
+        return metrics.get("status") == DIVERGED and metrics["best_epoch"] is None
 
     def tidy(self) -> None:
         """Remove what a process left that was killed when all but the tidying was done; for a run that is over."""

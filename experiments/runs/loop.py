@@ -139,6 +139,24 @@ class Training:
         """The knobs of the test loss: those of the weights tested."""
         return self.position.best["knobs"]
 
+    def progress(self) -> dict[str, Any]:
+        """What ``metrics.json`` says of the epochs."""
+        best, here = self.position.best, self.position
+        return {
+            "best_epoch": best.get("epoch"), "epochs": len(here.history), "updates": best.get("updates"),
+            "beta": best.get("knobs", here.knobs).get("beta"), "validation": best.get("validation", {}),
+        }  # fmt: skip
+
+    def take_best(self) -> bool:
+        """Give the learner the best weights; False where there are none, as no epoch was evaluated."""
+        if self.best_weights:
+            self.learner.load_weights(self.best_weights)
+        return bool(self.best_weights)
+
+    def kept_weights(self) -> Mapping[str, np.ndarray]:
+        """The weights to keep, the best; none where no epoch was evaluated."""
+        return self.best_weights
+
     # An epoch
 
     def _epoch(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from utils.models.base import n_parameters
 from utils.options import RunOptions
 from utils.system.errors import UserError
+from utils.system.memory import available_memory
 
 #: What PyTorch, MXNet (also of what it cannot index), CUDA and C++ say when memory is refused, in lower case.
 _SAID = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "failed to allocate",
@@ -19,8 +20,8 @@ _BYTES = {"float32": 4, "mixed": 4, "float64": 8}
 def memory_explained(options: RunOptions, n_items: int, doing: str) -> Iterator[None]:
     """Turn a refusal of memory in the block into a ``UserError``; ``options`` are resolved.
 
-    ``doing`` is "building the model", "training" or "evaluating", and decides the advice. (A process that the system
-    kills for its memory cannot say anything; the grid then does.)
+    ``doing`` is "building the model", "training", "fitting" or "evaluating", and decides the advice. (A process that
+    the system kills for its memory cannot say anything; the grid then does.)
     """
     try:
         yield
@@ -43,12 +44,31 @@ def is_out_of_memory(error: BaseException) -> bool:
 def _sizes(options: RunOptions, n_items: int, doing: str) -> str:
     weights = n_parameters(options.model.shapes(n_items))
     size = _BYTES[options.settings.precision]
-    text = f"the weights are {_mib(weights * size)}, with gradients, optimiser and best copy five times that"
+    text = f"the weights are {_mib(weights * size)}"
+    text += ", with gradients, optimiser and best copy five times that" if options.training else ", in a few copies"
     users = _users(options, doing)
     if users is None:
         return text
     scores = _mib(users * n_items * size)
     return f"the scores of {users:,} users x {n_items:,} items are {scores}, in a few copies; {text}"
+
+
+def check_memory(options: RunOptions, n_items: int, engine: str) -> None:
+    """Refuse, before it starts, a fit whose arrays this machine has no memory for; ``UserError`` says how much.
+
+    Nothing is refused where the system does not say what it has left, or the model is trained by epochs.
+    """
+    copies, there = options.model.fit_arrays.get(engine), available_memory()
+    if copies is None or there is None or options.settings.device != "cpu":
+        return
+    weights = n_parameters(options.model.shapes(n_items)) * _BYTES[options.settings.precision]
+    if copies * weights > there:
+        smaller = "--precision float32, or " if options.settings.precision == "float64" else ""
+        raise UserError(
+            f"--model {options.model.name}: {n_items:,} items take {copies:g} arrays of {_mib(weights)}, "
+            f"{_mib(int(copies * weights))} in all, and this machine has {_mib(there)} left; try {smaller}fewer items "
+            f"(--min_item_click of data_prep)"
+        )
 
 
 def _users(options: RunOptions, doing: str) -> int | None:
@@ -63,6 +83,8 @@ def _advice(options: RunOptions, doing: str) -> str:
         return f"try --batch_size {users // 2} (another result), or smaller --p_dims"
     if doing == "evaluating" and users > 1:
         return f"try --eval_batch_size {max(1, users // 4)} (the same result)"
+    if not options.training:
+        return "try fewer items (--min_item_click of data_prep), or a machine with more memory"
     return "try smaller --p_dims, or a machine with more memory"
 
 

@@ -13,15 +13,16 @@ from data_prep import PreparedData, find_prepared
 from experiments.runs.deviations import DeviantTraining
 from experiments.runs.divergence import in_words
 from experiments.runs.evaluation import judge_best
+from experiments.runs.fitting import Fitting
 from experiments.runs.folder import BEST_WEIGHTS, RunFolder
 from experiments.runs.loop import Training
-from experiments.runs.out_of_memory import memory_explained
+from experiments.runs.out_of_memory import check_memory, memory_explained
 from experiments.runs.provenance import provenance
 from experiments.runs.weights import load_weights, save_weights
 from experiments.tasks import task_of
 from experiments.tasks.clicks import ClickTask
 from utils.deviations import deviations_of, shared_deviations
-from utils.engine import ENGINES, StepLearner, check_precision, load_engine
+from utils.engine import ENGINES, FittedLearner, Learner, StepLearner, check_precision, load_engine
 from utils.options import RunOptions
 from utils.options.command import parsed_run
 from utils.results import DIVERGED, rebuild
@@ -99,9 +100,10 @@ def _train_and_record(
     folder.begin({**options.flat(), "engine": engine})
     folder.log(f"{run_id}: {ENGINES[engine].title} on {data.name}, {data.origin}, {data.n_items} items")
     task = task_of(data, options)
+    check_memory(options, data.n_items, engine)
     with memory_explained(options, data.n_items, "building the model"):
         learner = package.build(options, data.n_items, task)
-    if options.training.init_from:
+    if options.training and options.training.init_from:
         learner.load_weights(load_weights(options.training.init_from, options, data, learner.shapes()))
     training = _training(engine, learner, task, options, folder, interruption)
     for _ in training.epochs():
@@ -119,31 +121,35 @@ def _train_and_record(
         "manifest": str(data.folder / "manifest.json"),
         "manifest_sha256": sha256_of(data.folder / "manifest.json"),
         "options": options.flat(),
-        "seed": options.training.seed,
+        "seed": options.training.seed if options.training else None,
     }
-    if options.settings.save_results and training.best_weights:
-        save_weights(folder.path / BEST_WEIGHTS, training.best_weights, options, data, run_id)
+    if options.settings.save_results and (weights := training.kept_weights()):
+        save_weights(folder.path / BEST_WEIGHTS, weights, options, data, run_id)
     folder.finish({**head, **metrics}, per_user, lists, about)
     if training.diverged:
         folder.log(in_words(metrics["diverged"], metrics["best_epoch"]))
         return
     shown = metrics["test"]
+    best = f" (best epoch {metrics['best_epoch']})" if options.training else ""
+    loss = f"  loss {shown['loss']:.2f}" if options.model.terms else ""
     folder.log(
-        f"test (best epoch {metrics['best_epoch']}): NDCG@100 {shown['n100']:.4f}  Recall@20 {shown['r20']:.4f}  "
-        f"Recall@50 {shown['r50']:.4f}  loss {shown['loss']:.2f}  ->  {folder.path}"
+        f"test{best}: NDCG@100 {shown['n100']:.4f}  Recall@20 {shown['r20']:.4f}  "
+        f"Recall@50 {shown['r50']:.4f}{loss}  ->  {folder.path}"
     )
 
 
 def _training(
-    engine: str, learner: StepLearner, task: ClickTask, options: RunOptions, folder: RunFolder,
+    engine: str, learner: StepLearner | FittedLearner, task: ClickTask, options: RunOptions, folder: RunFolder,
     interruption: Interruption,
-) -> Training:  # fmt: skip
+) -> Training | Fitting:  # fmt: skip
+    if options.training is None:
+        return Fitting(learner, task, options, folder, interruption)
     if deviations := shared_deviations(options.model, engine):
         return DeviantTraining(learner, task, options, folder, deviations, interruption)
     return Training(learner, task, options, folder, interruption)
 
 
-def train(engine: str, options: RunOptions) -> StepLearner:
+def train(engine: str, options: RunOptions) -> Learner:
     """Train as the main script does (or find the run finished) and return the learner with the best weights.
 
     From Python, the whole of it::

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from utils.models.base import ModelOptions
+from utils.models.linear import DLAEOptions, EASEOptions, EDLAEOptions
 from utils.models.mult_dae import MultDAEOptions
 from utils.models.mult_vae import MultVAEOptions
 
@@ -41,6 +42,18 @@ _ENTRIES = (
     ModelEntry(
         MultDAEOptions, module="mult_dae", network="MultDAE", title="Mult-DAE (Liang et al. 2018)",
         citation="Liang, Krishnan, Hoffman, Jebara: Variational Autoencoders for Collaborative Filtering, WWW 2018",
+    ),
+    ModelEntry(
+        EASEOptions, module="linear", network="LinearAutoencoder", title="EASE (Steck 2019)",
+        citation="Steck: Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019",
+    ),
+    ModelEntry(
+        EDLAEOptions, module="linear", network="LinearAutoencoder", title="EDLAE (Steck 2020)",
+        citation="Steck: Autoencoders that don't overfit towards the Identity, NeurIPS 2020",
+    ),
+    ModelEntry(
+        DLAEOptions, module="linear", network="LinearAutoencoder", title="DLAE (Steck 2020)",
+        citation="Steck: Autoencoders that don't overfit towards the Identity, NeurIPS 2020",
     ),
 )  # fmt: skip
 MODELS = {entry.options.name: entry for entry in _ENTRIES}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -44,6 +45,8 @@ class ModelOptions:
         knobs: what a schedule changes from step to step, beside the learning rate.
         training: the model's own defaults of ``utils.options.TrainingOptions``; None for a model fitted once.
         passes: the passes of an epoch; steps are numbered through all of them.
+        l2_normalised: whether a user's clicks are scaled to length 1 before the model sees them, as Liang et al. do.
+        fit_arrays: of a model fitted once, the arrays of its weights' size that a fit takes at its peak, by engine.
         unused: flags that are legal and change nothing, each with the reason.
     """
 
@@ -52,6 +55,8 @@ class ModelOptions:
     knobs: ClassVar[tuple[str, ...]] = ()
     training: ClassVar[Mapping[str, Any] | None] = {}
     passes: ClassVar[tuple[Pass, ...]] = (Pass(),)
+    l2_normalised: ClassVar[bool] = True
+    fit_arrays: ClassVar[Mapping[str, float]] = {}
     unused: ClassVar[Mapping[str, str]] = {}
     # Not annotated, as a model may have options of these names: how it computes, and what it does otherwise.
     profile = "paper"
@@ -63,7 +68,7 @@ class ModelOptions:
 
     def objective(self, terms: Mapping[str, Value], knobs: Mapping[str, float]) -> Value:
         """The loss that the ``terms`` make under the ``knobs``: the one formula, for floats, arrays and tensors."""
-        return terms["nll"]
+        return terms.get("nll", math.nan)  # a model without terms has no loss
 
     def knobs_at(self, step: int, steps_per_epoch: int, n_epochs: int) -> dict[str, float]:
         """The knobs of the update after ``step`` others, of a run planned for ``n_epochs``."""

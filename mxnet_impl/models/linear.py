@@ -1,0 +1,60 @@
+"""The linear family (``utils.models.linear``): EASE, EDLAE, DLAE (Steck 2019, 2020), by a Cholesky factorisation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mxnet_impl.device_batch import SparseRows
+from mxnet_impl.runtime import mx
+from utils.models.linear import LinearOptions
+from utils.system.errors import UserError
+
+MOST_ELEMENTS = 2**31 - 1  # of an array of MXNet's
+
+
+class LinearAutoencoder:
+    """``f = x B`` with ``B`` ``(I, I)`` in closed form, in the one array that ``G`` came in."""
+
+    def __init__(self, options: LinearOptions, n_items: int) -> None:
+        if n_items**2 > MOST_ELEMENTS:
+            raise UserError(
+                f"--model {options.name}: {n_items:,} x {n_items:,} items are more than an array of MXNet's can hold "
+                f"(46,340 items); use main_pytorch.py"
+            )
+        self.options, self.n_items = options, n_items
+        self.weight: mx.nd.NDArray | None = None
+
+    def fit(self, gram: np.ndarray, device: mx.Context) -> None:
+        """Take ``B`` from ``gram`` ``(I, I)``, which is overwritten; ``UserError`` where it has no such solution."""
+        penalties = self.options.penalties(gram.diagonal().astype(np.float64))
+        np.fill_diagonal(gram, gram.diagonal() + penalties)
+        matrix = mx.nd.from_numpy(gram, zero_copy=True)  # what MXNet writes, NumPy reads
+        if device.device_type != "cpu":
+            matrix = matrix.as_in_context(device)
+        try:
+            mx.nd.linalg.potrf(matrix, out=matrix)
+            mx.nd.linalg.potri(matrix, out=matrix)
+            matrix.wait_to_read()
+        except mx.MXNetError:
+            raise self.options.too_small("the matrix is not positive definite") from None
+        inverse_diagonal = mx.nd.diag(matrix).asnumpy().astype(np.float64)
+        scale, diagonal = self.options.columns(inverse_diagonal, penalties)
+        if not np.isfinite(scale).all():
+            raise self.options.too_small("the solution is no finite number")
+        mx.nd.broadcast_mul(matrix, _row(scale, matrix), out=matrix)
+        places = mx.nd.arange(self.n_items, ctx=device, dtype="int32")
+        matrix[places, places] = mx.nd.array(diagonal, ctx=device, dtype=matrix.dtype)
+        matrix.wait_to_read()
+        self.weight = matrix
+
+    def take(self, weight: np.ndarray, device: mx.Context, dtype: str) -> None:
+        """Take ``B`` as it was written down."""
+        self.weight = mx.nd.array(weight, ctx=device, dtype=dtype)
+
+    def __call__(self, matrix: SparseRows) -> tuple[mx.nd.NDArray]:
+        """The scores ``(M, I)`` of users' clicks ``(M, I)``."""
+        return (mx.nd.sparse.dot(matrix, self.weight),)
+
+
+def _row(values: np.ndarray, like: mx.nd.NDArray) -> mx.nd.NDArray:
+    return mx.nd.array(values[None, :], ctx=like.context, dtype=like.dtype)
