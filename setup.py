@@ -29,7 +29,7 @@ EXTRAS = {
     "report": ["Jinja2>=3.1,<4", "matplotlib>=3.8,<4"],  # its page and the figures; tables need nothing beyond BASE
     "dev": [*TESTS, "ruff>=0.5"],
 }
-FLOORS = ["utils", "data_prep", "pytorch_impl", "mxnet_impl", "experiments", "studies"]
+FLOORS = ["utils", "data_prep", "pytorch_impl", "mxnet_impl", "baselines", "experiments", "studies"]
 
 if __name__ == "__main__":
     from setuptools import find_packages, setup

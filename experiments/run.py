@@ -1,5 +1,10 @@
-"""One run from Python: ``from experiments.run import train``; see ``experiments.runs.run``."""
+"""A run of a model without a framework, ``python -m experiments.run --model popularity``; from Python, ``train``."""
 
-from experiments.runs.run import train
+import sys
+
+from experiments.runs.run import main, train
 
 __all__ = ["train"]
+
+if __name__ == "__main__":
+    sys.exit(main("numpy"))

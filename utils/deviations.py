@@ -96,7 +96,7 @@ def deviations_of(options: Chosen, engine: str) -> frozenset[str]:
     given = in_order(options.deviations)
     taken = {name.removeprefix(_NOT) for name in given if name.startswith(_NOT)}
     added = {name for name in given if not name.startswith(_NOT)}
-    return (PROFILES[options.profile][engine] | added) - taken
+    return (PROFILES[options.profile].get(engine, frozenset()) | added) - taken
 
 
 def engine_deviations(options: Chosen, engine: str) -> frozenset[str]:

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from utils.batches import Batch, ClickMatrix
+from utils.models import MODELS
 from utils.options import RunOptions
 from utils.system.errors import UserError
 from utils.system.platform import mxnet_obstacle
@@ -41,6 +42,18 @@ ENGINES = {
     "pytorch": EngineEntry("pytorch", "pytorch_impl", "torch", "PyTorch", "Pytorch", ("float32", "float64", "mixed")),
     "mxnet": EngineEntry("mxnet", "mxnet_impl", "mxnet", "MXNet", "Mxnet", ("float32", "float64")),
 }
+#: What models without an engine of ours run in (``baselines``): no framework, and ``dl_frame`` does not apply.
+NUMPY = EngineEntry("numpy", "baselines", "numpy", "NumPy", "NA", ("float32", "float64"))
+
+
+def entry_of(name: str) -> EngineEntry:
+    """The entry of an engine, or of ``numpy``; ``KeyError`` for any other name."""
+    return {**ENGINES, NUMPY.name: NUMPY}[name]
+
+
+def command_of(name: str) -> str:
+    """The command of runs in the engine ``name``, or in ``numpy``, as one types it."""
+    return f"python main_{name}.py" if name in ENGINES else "python -m experiments.run"
 
 
 @dataclass(frozen=True)
@@ -162,15 +175,18 @@ def engine_obstacle(name: str) -> str | None:
     """
     if name == "mxnet" and (why := mxnet_obstacle()) is not None:
         return why
-    if importlib.util.find_spec(ENGINES[name].framework) is None:
+    if importlib.util.find_spec(entry_of(name).framework) is None:
         command = f"{sys.executable} -m pip install -c constraints.txt -e '.[{name}]'"
         return f"{ENGINES[name].title} is not installed; run: {command}"
     return None
 
 
-def check_precision(name: str, options: RunOptions) -> None:
-    """Raise ``UserError`` when the engine ``name`` does not compute in the precision of ``options``."""
-    entry = ENGINES[name]
+def check_engine(name: str, options: RunOptions) -> None:
+    """Raise ``UserError`` when the engine ``name`` has not the model of ``options``, or not its precision."""
+    entry, model = entry_of(name), options.model.name
+    if name not in MODELS[model].engines:
+        commands = " or ".join(f"{command_of(engine)} --model {model}" for engine in MODELS[model].engines)
+        raise UserError(f"--model {model}: there is none in {entry.title}; run: {commands}")
     if options.settings.precision not in entry.precisions:
         raise UserError(
             f"--precision {options.settings.precision}: the {entry.title} engine has only "
@@ -183,7 +199,7 @@ def load_engine(name: str, threads: int | None = None) -> Any:
 
     Raises ``UserError`` when the framework is missing or does not load.
     """
-    entry = ENGINES[name]
+    entry = entry_of(name)
     if (why := engine_obstacle(name)) is not None:
         raise UserError(f"the {name} engine is not available: {why}")
     if threads is not None:
@@ -191,7 +207,7 @@ def load_engine(name: str, threads: int | None = None) -> Any:
     if os.environ.get(_THREADS, "").strip() and _threads_asked() is None:
         print(
             f"{_THREADS}={os.environ[_THREADS]} is ignored: expected a number from 1, or a list of such (4,2); "
-            f"{ENGINES[name].title} takes {thread_count()} threads",
+            f"{entry.title} takes {thread_count()} threads",
             file=sys.stderr,
         )
     try:

@@ -237,7 +237,7 @@ def _not_applicable(model: type[ModelOptions], values: dict[str, Any]) -> dict[s
 def _run_values(run: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
     values = {name: run.get(name) for name in (*_RUN_COLUMNS, "git_commit", "git_dirty", "finished")}
     versions = run["versions"] if isinstance(run.get("versions"), dict) else {}
-    engine = ENGINES.get(str(metrics.get("engine")))
+    engine = ENGINES.get(str(metrics.get("engine")))  # a model without one has no framework either
     values |= {
         "framework": versions.get(engine.framework) if engine else None,
         "numpy": versions.get("numpy"),

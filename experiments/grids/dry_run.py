@@ -12,6 +12,7 @@ from experiments.grids.estimate import Estimate, Estimator
 from experiments.grids.execute import arguments_of
 from experiments.grids.plan import Grid, RunIndex
 from experiments.grids.planned import Planned
+from utils.engine import command_of
 from utils.system.errors import UserError
 
 
@@ -41,7 +42,7 @@ def dry_run(grid: Grid) -> int:
 
 def command_line(planned: Planned) -> str:
     """The command of a run as one would type it; what it has yet to learn from a first run is said in words."""
-    words = ["python", f"main_{planned.engine}.py", *map(shlex.quote, arguments_of(planned))]
+    words = [*command_of(planned.engine).split(), *map(shlex.quote, arguments_of(planned))]
     if planned.learned:
         words = _without(words, planned.learned)
         words += [f"--{name} <{_LEARNED[name]}>" for name in planned.learned]

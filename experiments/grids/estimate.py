@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.grids.planned import Planned
-from utils.engine import ENGINES, thread_count
+from utils.engine import entry_of, thread_count
 from utils.models.base import n_parameters
 from utils.options import RunOptions
 from utils.results import FINISHED, collect
@@ -24,7 +24,7 @@ _EFFICIENCY = 0.7  # of a layer's products, against NumPy's at their best
 _TOUCHES = 12  # reads and writes of each weight in an update, and of each (user, item) in softmax, loss and top-k
 _COPIES = 6  # of the weights: themselves, gradient, two moments, the best epoch's, the one being saved
 _SLABS = 4  # (users of a batch, items) arrays alive at once
-_FRAMEWORK_MIB = {"pytorch": 400, "mxnet": 300}
+_FRAMEWORK_MIB = {"pytorch": 400, "mxnet": 300, "numpy": 150}
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Estimator:
 
     def _like(self, engine: str, options: RunOptions) -> pd.DataFrame | None:
         """The finished runs of the same engine, data set and shape."""
-        same = (self._past["dl_frame"] == ENGINES[engine].dl_frame) & (self._past["status"] == FINISHED)
+        same = (self._past["dl_frame"] == entry_of(engine).dl_frame) & (self._past["status"] == FINISHED)
         values = options.flat()
         for name in {"dataset", "model", "batch_size", "device"} & values.keys():
             same &= self._past[name] == values[name]

@@ -11,16 +11,16 @@ from tqdm import tqdm
 
 from experiments.grids.plan import Grid, RunIndex
 from experiments.grids.planned import Planned, describe
-from experiments.grids.processes import Job, JobState, Outcome, run_jobs
+from experiments.grids.processes import ROOT, Job, JobState, Outcome, run_jobs
 from experiments.runs.divergence import in_words
+from utils.engine import ENGINES
 from utils.results import DIVERGED, rebuild
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def command_of(planned: Planned) -> tuple[str, ...]:
     """The command that makes a run, in a process of its own: frameworks never share one."""
-    return (sys.executable, str(ROOT / f"main_{planned.engine}.py"), *arguments_of(planned))
+    script = [str(ROOT / f"main_{planned.engine}.py")] if planned.engine in ENGINES else ["-m", "experiments.run"]
+    return (sys.executable, *script, *arguments_of(planned))
 
 
 def arguments_of(planned: Planned) -> list[str]:
@@ -141,5 +141,5 @@ def _result(outcome: Outcome, metrics: Mapping[str, Any]) -> str:
     took = "by another process" if outcome.elsewhere else f"{outcome.seconds:.0f} s"
     if metrics.get("status") == DIVERGED:
         return f"DIVERGED in epoch {metrics['diverged']['epoch']}, {took}"
-    best = f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"
-    return f"NDCG@100 {metrics['test']['n100']:.4f}, {best}, {took}"
+    best = f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, " if metrics["epochs"] is not None else ""
+    return f"NDCG@100 {metrics['test']['n100']:.4f}, {best}{took}"

@@ -117,7 +117,9 @@ class GridFile:
                 model = settings.get("model", self.every_run.get("model", DEFAULT_MODEL))
                 common = {name: value for name, value in self.every_run.items() if not _is_of_another(name, model)}
                 options = _options(RunOptions(dataset=dataset), {**common, **settings}, where)
-                for seed, engine in itertools.product(seeds if options.training else [None], wanted):
+                has = MODELS[options.model.name].engines
+                able = [engine for engine in wanted if engine in has] if set(has) & ENGINES.keys() else has
+                for seed, engine in itertools.product(seeds if options.training else [None], able):
                     yield Planned(engine, options if seed is None else options.replace(seed=seed))
                 continue
             if block["after"] not in by_name:

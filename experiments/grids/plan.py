@@ -13,7 +13,7 @@ from experiments.grids.file import read_grid
 from experiments.grids.planned import Planned
 from experiments.runs.folder import RunFolder
 from experiments.runs.run import data_of
-from utils.engine import ENGINES, check_precision, engine_obstacle, thread_count
+from utils.engine import ENGINES, check_engine, engine_obstacle, thread_count
 from utils.options import LARGEST_SEED, DataSelection, RunOptions
 from utils.results import DIVERGED
 from utils.system.command_line import integer, list_of, option
@@ -81,7 +81,7 @@ def settle(options: GridOptions) -> Grid:
             "choose another --dataset or other --engines"
         )
     for planned in runs:
-        check_precision(planned.engine, planned.options)
+        check_engine(planned.engine, planned.options)
     here = {
         "data_dir": options.data_dir,
         "log_dir": options.log_dir,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from utils.system.interruption import Interruption
 
+ROOT = Path(__file__).resolve().parents[2]
 CONSOLE = "console.txt"  # in the run's folder: what its process printed
 _POLL_SECONDS = 0.05
 _POLITE_SECONDS = 60.0  # for a run to finish its batch and save its state
@@ -105,9 +107,11 @@ def _start(job: Job) -> subprocess.Popen:
     job.console.unlink(missing_ok=True)  # not emptied: another grid may have started it in the same moment
     with open(job.console, "ab") as console:
         # In a session of its own, a terminal's Ctrl-C does not reach it beside ours.
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))  # for python -m, from anywhere
         return subprocess.Popen(
-            job.command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, start_new_session=True
-        )
+            job.command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )  # fmt: skip
 
 
 def _stop(processes: Sequence[subprocess.Popen]) -> None:

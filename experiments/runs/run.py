@@ -22,7 +22,7 @@ from experiments.runs.weights import load_weights, save_weights
 from experiments.tasks import task_of
 from experiments.tasks.clicks import ClickTask
 from utils.deviations import deviations_of, shared_deviations
-from utils.engine import ENGINES, FittedLearner, Learner, StepLearner, check_precision, load_engine
+from utils.engine import FittedLearner, Learner, StepLearner, check_engine, command_of, entry_of, load_engine
 from utils.options import RunOptions
 from utils.options.command import parsed_run
 from utils.results import DIVERGED, rebuild
@@ -30,7 +30,7 @@ from utils.system.errors import UserError, guarded
 from utils.system.files import sha256_of
 from utils.system.interruption import Interruption
 
-_DESCRIPTION = "Train Mult-VAE or Mult-DAE with {framework} on prepared data, and test the best weights."
+_DESCRIPTION = "Train a model with {framework} on prepared data, and test it."
 _EPILOG = """\
 Lists are written 200,600 or "[200, 600]". Prepare a data set first, for example:
   python -m data_prep --dataset movielens-100k --download
@@ -39,13 +39,13 @@ earlier work: a finished run is not run again, an interrupted one goes on."""
 
 
 def main(engine: str, argv: Sequence[str] | None = None) -> int:
-    """The main script of ``engine`` (``pytorch`` or ``mxnet``); returns the exit code."""
+    """The command of runs in ``engine`` (``pytorch``, ``mxnet`` or ``numpy``); returns the exit code."""
     return guarded(partial(_main, engine), argv)
 
 
 def _main(engine: str, argv: Sequence[str] | None) -> None:
-    description = _DESCRIPTION.format(framework=ENGINES[engine].title)
-    options = parsed_run(argv, f"python main_{engine}.py", description, _EPILOG)
+    description = _DESCRIPTION.format(framework=entry_of(engine).title)
+    options = parsed_run(argv, command_of(engine), description, _EPILOG)
     try:
         run(engine, options)
     except KeyboardInterrupt as stop:
@@ -65,7 +65,7 @@ def run(engine: str, options: RunOptions) -> Path:
     no number; ``KeyboardInterrupt`` when the user stopped it, its state saved.
     """
     options = options.resolved()
-    check_precision(engine, options)
+    check_engine(engine, options)
     data = data_of(options)
     folder = RunFolder(Path(options.settings.log_dir) / "runs" / options.run_id(engine, data.fingerprint))
     if not folder.is_finished(options.settings.save_results):
@@ -98,7 +98,7 @@ def _train_and_record(
 ) -> None:
     started, clock, run_id = datetime.now(timezone.utc), time.perf_counter(), folder.path.name
     folder.begin({**options.flat(), "engine": engine})
-    folder.log(f"{run_id}: {ENGINES[engine].title} on {data.name}, {data.origin}, {data.n_items} items")
+    folder.log(f"{run_id}: {entry_of(engine).title} on {data.name}, {data.origin}, {data.n_items} items")
     task = task_of(data, options)
     check_memory(options, data.n_items, engine)
     with memory_explained(options, data.n_items, "building the model"):
@@ -109,7 +109,7 @@ def _train_and_record(
     for _ in training.epochs():
         pass
     metrics, per_user, lists = judge_best(training, task, options)
-    head = {"run_id": run_id, "engine": engine, "dl_frame": ENGINES[engine].dl_frame, "dataset": options.data.dataset,
+    head = {"run_id": run_id, "engine": engine, "dl_frame": entry_of(engine).dl_frame, "dataset": options.data.dataset,
             "data": data.fingerprint, "model": options.model.name}  # fmt: skip
     about = {
         "started": started.isoformat(timespec="seconds"),

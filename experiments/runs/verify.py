@@ -21,8 +21,9 @@ from experiments.runs.folder import BEST_WEIGHTS, RunFolder
 from experiments.runs.run import data_of
 from experiments.runs.weights import load_weights
 from experiments.tasks import task_of
-from utils.engine import ENGINES, load_engine
+from utils.engine import load_engine
 from utils.metrics.ranking import METRICS
+from utils.models import MODELS
 from utils.options import RunOptions
 from utils.run_arrays import read_per_user
 from utils.system.command_line import as_options, option, parser_for
@@ -99,7 +100,7 @@ def _records(run: Path) -> tuple[Mapping[str, Any], RunOptions, str]:
     try:
         metrics, record, about = (read_json(run / name) for name in ("metrics.json", "options.json", "run.json"))
         options = RunOptions.from_flat(record).replace(threads=about["threads"]).resolved()
-        if record["engine"] not in ENGINES:
+        if record["engine"] not in MODELS[options.model.name].engines:
             raise ValueError(f"its engine is {record['engine']!r}")
         return metrics, options, record["engine"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -13,6 +13,7 @@ from utils.models.base import ModelOptions
 from utils.models.linear import DLAEOptions, EASEOptions, EDLAEOptions
 from utils.models.mult_dae import MultDAEOptions
 from utils.models.mult_vae import MultVAEOptions
+from utils.models.popularity import PopularityOptions
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ _ENTRIES = (
     ModelEntry(
         MultDAEOptions, module="mult_dae", network="MultDAE", title="Mult-DAE (Liang et al. 2018)",
         citation="Liang, Krishnan, Hoffman, Jebara: Variational Autoencoders for Collaborative Filtering, WWW 2018",
+    ),
+    ModelEntry(
+        PopularityOptions, module="popularity", network="PopularityLearner", title="Popularity",
+        citation="the baseline of Liang, Krishnan, Hoffman, Jebara, WWW 2018, and of everybody", engines=("numpy",),
     ),
     ModelEntry(
         EASEOptions, module="linear", network="LinearAutoencoder", title="EASE (Steck 2019)",

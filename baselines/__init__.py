@@ -1,0 +1,29 @@
+"""Models without an engine of ours, in NumPy: the same names as an engine's package offers, no framework."""
+
+from __future__ import annotations
+
+from baselines.popularity import PopularityLearner
+from utils.models.base import Statistics
+from utils.options import RunOptions
+from utils.system.errors import UserError
+
+__all__ = ["build", "describe", "device_of"]
+
+_LEARNERS = {"popularity": PopularityLearner}
+
+
+def build(options: RunOptions, n_items: int, statistics: Statistics | None = None) -> PopularityLearner:
+    """A learner for resolved ``options``; nothing is drawn, ``statistics`` have no part."""
+    return _LEARNERS[options.model.name](options, n_items)
+
+
+def describe() -> dict[str, str]:
+    """Nothing beside what every run records: NumPy's version is among it."""
+    return {}
+
+
+def device_of(name: str) -> str:
+    """The device called ``name``: ``cpu``; ``UserError`` for any other."""
+    if name != "cpu":
+        raise UserError(f"--device {name}: a model without a framework computes on the CPU; leave --device out")
+    return name
