@@ -7,13 +7,12 @@ import pytest
 from scipy.sparse import csr_matrix
 
 import oracle
-from conftest import random_clicks, two_tastes
+from conftest import TRAINED, random_clicks, two_tastes
 from experiments.tasks.clicks import steps_per_epoch, training_batches
 from oracle import oracle_pass
 from utils.batches import plain_batch
 from utils.engine import ENGINES, engine_obstacle, load_engine
 from utils.metrics.ranking import find_hits, recall
-from utils.models import MODELS
 from utils.options import RunOptions
 from utils.system.errors import UserError
 
@@ -33,7 +32,7 @@ def options_of(model, shape="two layers", **more):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_the_first_steps_losses_are_the_papers(package, model, shape):
     options = options_of(model, shape)
     trainer = package.build(options, N_ITEMS)
@@ -46,7 +45,7 @@ def test_the_first_steps_losses_are_the_papers(package, model, shape):
 
 @pytest.mark.parametrize(("weight_decay", "decay"), [(0.0, "decoupled"), (0.05, "decoupled"), (0.05, "l2")])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_training_follows_the_oracle_step_by_step(package, model, optimizer, weight_decay, decay):
     options = options_of(model, optimizer=optimizer, weight_decay=weight_decay, decay=decay)
     clicks = random_clicks(120, N_ITEMS, 0.1)  # three batches, the last one smaller
@@ -71,7 +70,7 @@ def test_training_follows_the_oracle_step_by_step(package, model, optimizer, wei
         assert distance < 1e-4, f"{name} is {distance:.1e} away after {t} steps"
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_evaluation_is_the_mean_code_and_has_no_noise_after_hybridised_training(package, model):
     """The 2020 study's Gluon block kept sampling at evaluation, its training mode frozen by hybridize()."""
     options = options_of(model, "three layers, dropout everywhere")
@@ -91,7 +90,7 @@ def test_evaluation_is_the_mean_code_and_has_no_noise_after_hybridised_training(
     np.testing.assert_allclose(best, -np.sort(-scores, axis=1)[:, :10], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_a_known_right_answer(package, model):
     """Two groups of users who share no item: every recommendation must come from one's own half."""
     options = RunOptions(model=model, p_dims=(4, 16), batch_size=100, lr=0.01).resolved()
@@ -121,7 +120,7 @@ DEVIATIONS = ("tanh_everywhere", "coupled_decay", "stock_epsilon", "double_resca
 
 @pytest.mark.parametrize("deviations", [(), DEVIATIONS])
 @pytest.mark.parametrize("users", [["none"], ["all"], ["none"] * 3, ["some", "none", "all", "some", "none"]])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_users_with_no_click_and_with_every_click_are_ranked_alike(both, model, users, deviations):
     """As any other user, in batches of one too: one without clicks has no loss, one with all of them no list."""
     dense = random_clicks(len(users), N_ITEMS, 0.1).toarray()
@@ -160,7 +159,7 @@ def all_dropped(batch):
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("empty", ["a user without clicks", "three users without clicks", "every click dropped out"])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_training_goes_on_through_a_batch_without_clicks(package, model, empty, optimizer):
     options = options_of(model, optimizer=optimizer, weight_decay=0.05, precision="float64")
     first, middle, last = training_batches(random_clicks(120, N_ITEMS, 0.1), options, 1)
@@ -183,7 +182,7 @@ def test_training_goes_on_through_a_batch_without_clicks(package, model, empty, 
         assert np.linalg.norm(array - weights[name]) / np.linalg.norm(weights[name]) < 1e-6, name
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_the_engines_go_on_alike_under_deviations_through_batches_without_clicks(both, model):
     options = options_of(model, deviations=DEVIATIONS, weight_decay=0.05)
     first, middle, last = training_batches(random_clicks(120, N_ITEMS, 0.1), options, 1)
@@ -199,7 +198,7 @@ def test_the_engines_go_on_alike_under_deviations_through_batches_without_clicks
         assert np.linalg.norm(array - other[name]) / np.linalg.norm(array) < 1e-4, name
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_weights_and_optimiser_can_be_taken_out_and_put_back(package, model):
     options, clicks = options_of(model), random_clicks(120, N_ITEMS, 0.1)
     one, other = package.build(options, N_ITEMS), package.build(options.replace(seed=9), N_ITEMS)
@@ -239,7 +238,7 @@ def test_a_device_this_machine_lacks_is_one_line(package):
         package.build(options_of("vae", device="cuda:63"), N_ITEMS)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_the_engines_train_alike_and_exchange_weights(model):
     """Same weights, order, masks and noise in, and so the same numbers out, but for the arithmetic's last digits."""
     for name in ENGINES:

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 import oracle
-from conftest import random_clicks
+from conftest import TRAINED, random_clicks
 from experiments.parity.command import BOUNDS
 from experiments.parity.lockstep import apart, lists_apart
 from experiments.tasks.clicks import training_batches
 from oracle import oracle_pass
 from utils.engine import ENGINES
-from utils.models import MODELS
 from utils.options import RunOptions
 
 N_USERS, N_ITEMS, STEPS = 160, 120, 50
@@ -42,7 +41,7 @@ def batches_of(options, clicks):
 @pytest.mark.parametrize("precision", BOUNDS)
 @pytest.mark.parametrize("annealing", ["relative", "constant"])
 @pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_loss_and_every_gradient_of_the_first_step_are_the_oracles(package, model, depth, annealing, precision):
     options = options_of(model, depth, annealing=annealing, precision=precision)
     trainer = package.build(options, N_ITEMS)
@@ -61,7 +60,7 @@ def test_loss_and_every_gradient_of_the_first_step_are_the_oracles(package, mode
 
 @pytest.mark.parametrize("precision", BOUNDS)
 @pytest.mark.parametrize(("weight_decay", "decay"), [(0.0, "decoupled"), (0.01, "decoupled"), (0.01, "l2")])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_fifty_adam_steps_end_where_the_oracle_does(package, model, weight_decay, decay, precision):
     options = options_of(model, weight_decay=weight_decay, decay=decay, precision=precision)
     trainer = package.build(options, N_ITEMS)
@@ -79,7 +78,7 @@ def test_fifty_adam_steps_end_where_the_oracle_does(package, model, weight_decay
 
 @pytest.mark.parametrize("precision", BOUNDS)
 @pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_the_engines_end_together_after_fifty_steps(both, model, depth, precision):
     options = options_of(model, depth, weight_decay=0.001, precision=precision)
     trainers = {name: package.build(options, N_ITEMS) for name, package in both.items()}
@@ -96,7 +95,7 @@ def test_the_engines_end_together_after_fifty_steps(both, model, depth, precisio
         assert apart(array, theirs[name]) < bounds.last_weight, name
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_equal_weights_give_the_same_top_100(both, model):
     """But for neighbours whose scores lie within 1e-5 of each other, and with exact ties in the same order."""
     n_items, fold_in = 400, random_clicks(200, 400, 0.05, seed=4)
@@ -120,7 +119,7 @@ def test_equal_weights_give_the_same_top_100(both, model):
 
 
 @pytest.mark.parametrize("there", sorted(ENGINES))
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_weights_of_one_engine_give_the_other_the_same_scores(both, model, there):
     (here,) = set(ENGINES) - {there}
     options, clicks = options_of(model), random_clicks(N_USERS, N_ITEMS, 0.1)

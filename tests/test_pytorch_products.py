@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from conftest import random_clicks
+from conftest import TRAINED, random_clicks
 from experiments.runs.run import run
 from experiments.tasks.clicks import training_batches
 from utils.batches import plain_batch
 from utils.engine import engine_obstacle, load_engine
-from utils.models import MODELS
 from utils.options import RunOptions
 from utils.system.errors import UserError
 
@@ -65,7 +64,7 @@ def test_the_first_layer_is_the_dense_product_and_so_is_its_gradient(empty_users
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_mixed_precision_trains_nearly_as_float32_and_is_evaluated_in_it(model):
     clicks = random_clicks(200, 300, 0.1)
     results = {}
@@ -97,7 +96,7 @@ def test_mixed_precision_is_refused_by_the_engine_without_it(options):
         run("mxnet", options.replace(precision="mixed"))
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_on_another_device_nothing_of_a_step_is_left_on_the_cpu(model):
     """PyTorch's ``meta`` device has shapes and no memory; like a GPU it refuses arrays of two devices."""
     options = RunOptions(model=model, p_dims=(8, 32), batch_size=50, dropout_enc=(0.5, 0.1)).resolved()
@@ -116,7 +115,7 @@ def test_on_another_device_nothing_of_a_step_is_left_on_the_cpu(model):
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed"])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_a_gpu_trains_and_ranks_like_the_cpu(model, precision):
     if not torch.cuda.is_available():
         pytest.skip("PyTorch sees no GPU here")

@@ -19,7 +19,7 @@ from experiments.runs.run import data_of
 from experiments.runs.steps import Step, training_steps
 from experiments.tasks import task_of
 from experiments.tasks.clicks import Fold
-from utils.engine import StepLearner, load_engine
+from utils.engine import FittedLearner, StepLearner, load_engine
 from utils.options.command import parsed_run
 from utils.system.errors import guarded
 from utils.system.files import read_json
@@ -38,7 +38,9 @@ class Worker:
         data = data_of(self.options)
         self.task = task_of(data, self.options)
         package = load_engine(engine, self.options.settings.threads)
-        self.learner: StepLearner = package.build(self.options, data.n_items, self.task)
+        self.learner: StepLearner | FittedLearner = package.build(self.options, data.n_items, self.task)
+        if self.options.training is None:
+            self.learner.fit(self.task.clicks)
         self.steps = self._steps()
 
     def step(self) -> None:

@@ -83,7 +83,8 @@ def verify(run: Path, data_dir: str | None = None, device: str | None = None) ->
     knobs = {name: metrics.get(f"test_{name}", metrics[name]) for name in options.model.knobs}
     figures, per_user, _ = judge_test_users(learner, task, knobs, losses_of(options, engine), lambda: None)
     stored = read_per_user(run)
-    findings = [Finding(name, float(metrics["test"][name]), figures["test"][name]) for name in figures["test"]]
+    names = [name for name in figures["test"] if name != "loss" or options.model.terms]
+    findings = [Finding(name, float(metrics["test"][name]), figures["test"][name]) for name in names]
     if not np.array_equal(stored["user"], per_user["user"]):
         raise UserError(f"{run}: per_user.npz is of other test users than the prepared data; run the run again")
     return findings

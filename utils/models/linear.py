@@ -49,7 +49,8 @@ class LinearOptions(ModelOptions):
 
     def columns(self, inverse_diagonal: np.ndarray, penalties: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What column j of C is multiplied by to give B off the diagonal, and B's diagonal, both ``(I,)``."""
-        return -1.0 / inverse_diagonal, np.zeros_like(inverse_diagonal)
+        with np.errstate(divide="ignore"):  # told by who asks
+            return -1.0 / inverse_diagonal, np.zeros_like(inverse_diagonal)
 
 
 @dataclass(frozen=True)
