@@ -52,7 +52,7 @@ class Learner:
         k = list_length(k)
         lists = [np.empty((0, k), np.int32)]
         for _, clicks in self._evaluation(fold_in):
-            logits = self._noiseless(clicks)[0]
+            logits = self.noiseless(clicks.matrix)[0]
             lists.append(_top(logits, clicks, k))
         return np.concatenate(lists)
 
@@ -60,7 +60,7 @@ class Learner:
         """The score of every item for each user."""
         rows = [np.empty((0, self.n_items), self.dtype)]
         for _, clicks in self._evaluation(fold_in):
-            rows.append(self._noiseless(clicks)[0].asnumpy())
+            rows.append(self.noiseless(clicks.matrix)[0].asnumpy())
         return np.concatenate(rows)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -68,10 +68,7 @@ class Learner:
         return self.model.shapes(self.n_items)
 
     def _outputs(self, clicks: DeviceBatch) -> tuple[mx.nd.NDArray, ...]:
-        return self._noiseless(clicks)
-
-    def _noiseless(self, clicks: DeviceBatch) -> tuple[mx.nd.NDArray, ...]:
-        return self.network(clicks.matrix)
+        return self.noiseless(clicks.matrix)
 
     def _terms_of_users(
         self, batch: Batch, clicks: DeviceBatch, outputs: tuple[mx.nd.NDArray, ...]
@@ -166,16 +163,13 @@ class StepLearner(Learner):
         nll = np.bincount(batch.rows, weights=-log_likelihood, minlength=batch.n_users)
         return [nll, *(other.asnumpy().astype(np.float64) for other in others)]
 
-    def _noiseless(self, clicks: DeviceBatch) -> tuple[mx.nd.NDArray, ...]:
-        return self.noiseless(clicks.matrix)
-
 
 class FittedLearner(Learner):
     """A network that is fitted once, in closed form. Methods: ``utils.engine.FittedLearner``."""
 
     def __init__(self, options: RunOptions, n_items: int) -> None:
         super().__init__(options, n_items)
-        self.network = self.network_class(self.model.name)(self.model, n_items)
+        self.network = self.noiseless = self.network_class(self.model.name)(self.model, n_items)
 
     def fit(self, clicks: csr_matrix) -> None:
         """Take the weights that binary ``clicks`` of the training users give."""

@@ -56,7 +56,7 @@ class Learner:
         lists = [np.empty((0, k), np.int32)]
         for _, clicks in self._evaluation(fold_in):
             with torch.no_grad():
-                logits = self._noiseless(clicks)[0]
+                logits = self.noiseless(clicks.matrix)[0]
             lists.append(_top(logits, clicks, k))
         return np.concatenate(lists)
 
@@ -65,7 +65,7 @@ class Learner:
         rows = [np.empty((0, self.n_items), self.floats)]
         for _, clicks in self._evaluation(fold_in):
             with torch.no_grad():
-                rows.append(self._noiseless(clicks)[0].cpu().numpy())
+                rows.append(self.noiseless(clicks.matrix)[0].cpu().numpy())
         return np.concatenate(rows)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -73,10 +73,7 @@ class Learner:
         return self.model.shapes(self.n_items)
 
     def _outputs(self, clicks: DeviceBatch) -> tuple[torch.Tensor, ...]:
-        return self._noiseless(clicks)
-
-    def _noiseless(self, clicks: DeviceBatch) -> tuple[torch.Tensor, ...]:
-        return self.network(clicks.matrix)
+        return self.noiseless(clicks.matrix)
 
     def _terms_of_users(self, batch: Batch, clicks: DeviceBatch, outputs: tuple[torch.Tensor, ...]) -> list[np.ndarray]:
         return []  # of a model without a likelihood
@@ -96,6 +93,7 @@ class StepLearner(Learner):
     def __init__(self, options: RunOptions, n_items: int, statistics: Statistics | None = None) -> None:
         super().__init__(options, n_items)
         self.network = self.network_class(self.model.name)(self.model, n_items).to(self.device, self.dtype)
+        self.noiseless = self.network  # given no noise, it has none
         self.load_weights(self.initial_weights(statistics))
         self.optimizer = self.build_optimizer({name: p for name, p, _ in self.network.named()}, options.training)
 
@@ -167,7 +165,7 @@ class FittedLearner(Learner):
 
     def __init__(self, options: RunOptions, n_items: int) -> None:
         super().__init__(options, n_items)
-        self.network = self.network_class(self.model.name)(self.model, n_items)
+        self.network = self.noiseless = self.network_class(self.model.name)(self.model, n_items)
 
     def fit(self, clicks: csr_matrix) -> None:
         """Take the weights that binary ``clicks`` of the training users give."""

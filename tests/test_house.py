@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "data_prep": {"utils", "utils.system"},
     "pytorch_impl": {"utils", "utils.system"},
     "mxnet_impl": {"utils", "utils.system"},
+    "baselines": {"utils", "utils.system"},
     "experiments.tasks": {"data_prep", "utils", "utils.system"},
     "experiments.runs": {"experiments.tasks", "data_prep", "utils", "utils.system"},
     "experiments.grids": {"experiments.runs", "experiments.analysis", "data_prep", "utils", "utils.system"},

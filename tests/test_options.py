@@ -153,7 +153,7 @@ class OtherOptions(ModelOptions):
 
     name = "other"
     training = None
-    l2: float = option(500.0, "model", "the penalty", real(above=0))
+    ridge: float = option(500.0, "model", "the penalty", real(above=0))
 
     def shapes(self, n_items):
         return {"weight": (n_items, n_items)}
@@ -167,22 +167,22 @@ def other(monkeypatch):
 
 
 def test_a_model_has_its_own_flags_and_refuses_those_of_others_by_name(other, capsys):
-    options = options_from("--l2", "30", "--model", "other", "--dataset", "x")
-    assert (options.model, options.training) == (OtherOptions(l2=30.0), None)
+    options = options_from("--ridge", "30", "--model", "other", "--dataset", "x")
+    assert (options.model, options.training) == (OtherOptions(ridge=30.0), None)
     assert options.run_id("pytorch", "abc").startswith("x-other-pytorch-"), "no widths and no seed"
     assert RunOptions.from_flat(options.flat()) == options
     assert options_from(*options.as_argv()) == options
     for argv, flag, owner in (
-        (["--model", "other", "--n_epochs", "3"], "--n_epochs", "vae and dae"), (["--l2", "30"], "--l2", "other"),
+        (["--model", "other", "--n_epochs", "3"], "--n_epochs", "vae and dae"), (["--ridge", "30"], "--ridge", "other"),
     ):  # fmt: skip
         with pytest.raises(UserError, match=f"unrecognized arguments: {flag} .*; it is a flag of {owner}, not of "):
             options_from(*argv)
     with pytest.raises(SystemExit):
         options_from("--help", "--model", "other")
     text = capsys.readouterr().out
-    assert "--l2" in text
+    assert "--ridge" in text
     assert "--p_dims" not in text
-    assert RunOptions("other").run_id("mxnet", "abc") != options.replace(l2=500.0).run_id("pytorch", "abc")
+    assert RunOptions("other").run_id("mxnet", "abc") != options.replace(ridge=500.0).run_id("pytorch", "abc")
 
 
 def test_a_flag_that_changes_nothing_is_told(capsys):

@@ -31,7 +31,7 @@ def judge_best(
     metrics = {
         "status": DIVERGED if training.diverged else FINISHED,
         "n_parameters": n_parameters(training.learner.shapes()),
-        **training.progress(),
+        **training.epochs_summary(),
     }
     if training.diverged:
         metrics["diverged"] = training.diverged.record()

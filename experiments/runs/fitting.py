@@ -69,7 +69,7 @@ class Fitting:
         """Seconds of the fit, as of an epoch, and of an evaluation."""
         return {"epoch_seconds": self.fit_seconds, "eval_seconds": self.eval_seconds, "saving_seconds": 0.0}
 
-    def progress(self) -> dict[str, Any]:
+    def epochs_summary(self) -> dict[str, Any]:
         """What ``metrics.json`` says of the epochs: there were none."""
         return {
             "best_epoch": None,

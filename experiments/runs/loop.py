@@ -139,7 +139,7 @@ class Training:
         """The knobs of the test loss: those of the weights tested."""
         return self.position.best["knobs"]
 
-    def progress(self) -> dict[str, Any]:
+    def epochs_summary(self) -> dict[str, Any]:
         """What ``metrics.json`` says of the epochs."""
         best, here = self.position.best, self.position
         return {

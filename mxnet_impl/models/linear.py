@@ -41,7 +41,8 @@ class LinearAutoencoder:
         scale, diagonal = self.options.columns(inverse_diagonal, penalties)
         if not np.isfinite(scale).all():
             raise self.options.too_small("the solution is no finite number")
-        mx.nd.broadcast_mul(matrix, _row(scale, matrix), out=matrix)
+        row = mx.nd.array(scale[None, :], ctx=device, dtype=matrix.dtype)
+        mx.nd.broadcast_mul(matrix, row, out=matrix)
         places = mx.nd.arange(self.n_items, ctx=device, dtype="int32")
         matrix[places, places] = mx.nd.array(diagonal, ctx=device, dtype=matrix.dtype)
         matrix.wait_to_read()
@@ -54,7 +55,3 @@ class LinearAutoencoder:
     def __call__(self, matrix: SparseRows) -> tuple[mx.nd.NDArray]:
         """The scores ``(M, I)`` of users' clicks ``(M, I)``."""
         return (mx.nd.sparse.dot(matrix, self.weight),)
-
-
-def _row(values: np.ndarray, like: mx.nd.NDArray) -> mx.nd.NDArray:
-    return mx.nd.array(values[None, :], ctx=like.context, dtype=like.dtype)
