@@ -21,7 +21,7 @@ class LinearAutoencoder:
         """Take ``B`` from ``gram`` ``(I, I)``, which is overwritten; ``UserError`` where it has no such solution."""
         penalties = self.options.penalties(gram.diagonal().astype(np.float64))
         np.fill_diagonal(gram, gram.diagonal() + penalties)
-        matrix = torch.from_numpy(gram).to(device)
+        matrix = torch.from_numpy(gram).to(device).mT  # symmetric, and by columns as LAPACK wants it: no copies
         factor = torch.empty_like(matrix)
         try:
             torch.linalg.cholesky(matrix, out=factor)

@@ -21,7 +21,7 @@ from utils.system.errors import UserError
 
 _MODEL = "model"
 _l2 = real(above=0, below=1e31)
-_ITEMS_AT_ONCE = 1024  # of the Gram matrix, so that a sparse product never stands whole beside the dense one
+_ITEMS_AT_ONCE = 128  # of the Gram matrix, so that a sparse product never stands whole beside the dense one
 
 
 @dataclass(frozen=True)
