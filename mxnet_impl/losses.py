@@ -1,25 +1,52 @@
-"""The two terms of the objective (Liang et al. 2018, eq. 7)."""
+"""The two terms of the objective (Liang et al. 2018, eq. 7), the first for each of the paper's likelihoods.
+
+The negative log-likelihood is a sum over the clicks and, but for the multinomial, one over each user's items: no array
+of targets is needed. ``logits`` ``(M, I)`` are ``f(z_u)``, ``positions`` ``(2, n)`` the clicks' users and items; the
+options of the ``model`` say which likelihood.
+"""
 
 from __future__ import annotations
 
 from mxnet_impl.runtime import mx
+from utils.models.base import ModelOptions
 
 
-def click_log_likelihood(logits: mx.nd.NDArray, positions: mx.nd.NDArray) -> mx.nd.NDArray:
-    """``log pi_ui`` of each click, ``(n,)``: the multinomial log-likelihood (eq. 2) is their sum.
+def losses_of_clicks(logits: mx.nd.NDArray, positions: mx.nd.NDArray, model: ModelOptions) -> mx.nd.NDArray:
+    """The part of each click, ``(n,)``.
 
-    ``logits`` ``(M, I)`` are ``f(z_u)``, ``pi = softmax``; ``positions`` ``(2, n)`` are the clicks' users and items.
+    multinomial (eq. 2): ``-log pi_ui``, ``pi = softmax(f)``; gaussian (eq. 3): ``(c1 (1 - f_ui)^2 - f_ui^2) / 2``,
+    where ``model.confidence`` is c1; logistic (eq. 4): ``-f_ui``.
     """
     if positions.shape[1] == 0:
         return mx.nd.array([], ctx=logits.context, dtype=logits.dtype)
-    return mx.nd.gather_nd(mx.nd.log_softmax(logits, axis=1), positions)
+    if model.likelihood == "multinomial":
+        return -mx.nd.gather_nd(mx.nd.log_softmax(logits, axis=1), positions)
+    at_clicks = mx.nd.gather_nd(logits, positions)
+    if model.likelihood == "gaussian":
+        return 0.5 * (model.confidence * (1 - at_clicks).square() - at_clicks.square())
+    return -at_clicks
 
 
-def negative_log_likelihood(logits: mx.nd.NDArray, positions: mx.nd.NDArray) -> mx.nd.NDArray:
-    """``-log pi_ui`` summed over all clicks, ``(1,)``: 0, with a gradient of 0, where there are none."""
+def losses_of_users(logits: mx.nd.NDArray, model: ModelOptions) -> mx.nd.NDArray | None:
+    """The part of each user, ``(M,)``.
+
+    gaussian: ``sum_i f_ui^2 / 2``; logistic: ``sum_i log(1 + exp f_ui)``; None for multinomial, which has no such part.
+    """
+    if model.likelihood == "multinomial":
+        return None
+    if model.likelihood == "gaussian":
+        return 0.5 * logits.square().sum(axis=1)
+    return mx.nd.Activation(logits, act_type="softrelu").sum(axis=1)  # log(1 + exp f) overflows, relu has no slope at 0
+
+
+def negative_log_likelihood(logits: mx.nd.NDArray, positions: mx.nd.NDArray, model: ModelOptions) -> mx.nd.NDArray:
+    """Both parts summed up, ``(1,)``: for multinomial 0, with a gradient of 0, where there are no clicks."""
     if positions.shape[1] == 0:
-        return mx.nd.zeros_like(logits).sum()
-    return -click_log_likelihood(logits, positions).sum()
+        of_clicks = mx.nd.zeros_like(logits).sum()
+    else:
+        of_clicks = losses_of_clicks(logits, positions, model).sum()
+    of_users = losses_of_users(logits, model)
+    return of_clicks if of_users is None else of_clicks + of_users.sum()
 
 
 def kl_divergence(mu: mx.nd.NDArray, logvar: mx.nd.NDArray) -> mx.nd.NDArray:

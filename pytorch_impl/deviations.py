@@ -96,7 +96,8 @@ class DeviantLearner(StepLearner):
     def initial_weights(self, statistics: Statistics | None) -> dict[str, np.ndarray]:
         """The initial weights, with this framework's biases under ``stock_init``."""
         if "stock_init" in self.deviations:
-            return draw_stock_weights(self.shapes(), self.options.training.seed, ZERO_BIASES)
+            weights = draw_stock_weights(self.shapes(), self.options.training.seed, ZERO_BIASES)
+            return self.model.with_output_bias(weights, statistics)
         return super().initial_weights(statistics)
 
     def build_optimizer(

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from pytorch_impl.device_batch import DeviceBatch, to_device
-from pytorch_impl.losses import click_log_likelihood, negative_log_likelihood
+from pytorch_impl.losses import losses_of_clicks, losses_of_users, negative_log_likelihood
 from pytorch_impl.models import network_class
 from pytorch_impl.optimizers import build_optimizer
 from pytorch_impl.runtime import device_of, torch
@@ -150,13 +150,15 @@ class StepLearner(Learner):
     def _terms(self, clicks: DeviceBatch, n_users: int) -> dict[str, torch.Tensor]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
             logits, *others = self.network(clicks.matrix, *clicks.noise)
-        nll = negative_log_likelihood(logits, clicks.positions) / n_users
+        nll = negative_log_likelihood(logits, clicks.positions, self.model) / n_users
         return dict(zip(self.model.terms, [nll, *(other.mean() for other in others)], strict=True))
 
     def _terms_of_users(self, batch: Batch, clicks: DeviceBatch, outputs: tuple[torch.Tensor, ...]) -> list[np.ndarray]:
         logits, *others = outputs
-        log_likelihood = click_log_likelihood(logits, clicks.positions).cpu().numpy()
-        nll = np.bincount(batch.rows, weights=-log_likelihood, minlength=batch.n_users)
+        of_clicks = losses_of_clicks(logits, clicks.positions, self.model)
+        of_users = losses_of_users(logits, self.model)
+        nll = np.bincount(batch.rows, weights=of_clicks.cpu().numpy(), minlength=batch.n_users)
+        nll = nll if of_users is None else nll + of_users.cpu().numpy()
         return [nll, *(other.cpu().numpy().astype(np.float64) for other in others)]
 
 

@@ -58,9 +58,12 @@ class ModelOptions:
     l2_normalised: ClassVar[bool] = True
     fit_arrays: ClassVar[Mapping[str, float]] = {}
     unused: ClassVar[Mapping[str, str]] = {}
-    # Not annotated, as a model may have options of these names: how it computes, and what it does otherwise.
+    # Not annotated, as a model may have options of these names: how it computes, what it does otherwise, and the
+    # likelihood of its clicks (``<engine>.losses``).
     profile = "paper"
     deviations = ()
+    likelihood = "multinomial"
+    confidence = 1.0
 
     def resolved(self) -> ModelOptions:
         """These options checked against each other, derived ones filled in; ``UserError`` on a contradiction."""

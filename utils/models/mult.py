@@ -12,12 +12,14 @@ import numpy as np
 
 from utils.batches import Batch
 from utils.deviations import DEVIATIONS, KNOWN, PROFILES, deviation, in_order
-from utils.models.base import ModelOptions, Pass
+from utils.models.base import ModelOptions, Pass, Statistics
 from utils.randomness import Purpose, dropout_mask, stream
 from utils.system.command_line import integer, list_of, option, real, text_of
 from utils.system.errors import UserError
 
 _MODEL, _ANNEALING, _DEVIATIONS = "model", "annealing of beta (vae)", "deviations"
+_CONFIDENCE = 5.0  # the best of 1, 2.5, 5 and 20 for a dae on the validation users of MovieLens 1M (docs/models.md)
+_SMOOTHING = 1e-4  # keeps the logarithms of popularities 0 and 1 finite
 _widths = list_of(integer(1), "200,600")
 _dropouts = list_of(real(minimum=0, below=1), "0.5,0")
 _deviations = list_of(deviation, "baked_sampling,no_stock_init", KNOWN)
@@ -45,6 +47,19 @@ class MultOptions(ModelOptions):
     dropout_dec: tuple[float, ...] | None = option(
         None, _MODEL, "dropout before each decoder layer (default: 0 everywhere)", _dropouts
     )
+    likelihood: str = option(
+        "multinomial", _MODEL, "of a user's clicks given the outputs (Liang et al. 2018, eq. 2 to 4)",
+        choices=("multinomial", "gaussian", "logistic"), later=True,
+    )  # fmt: skip
+    output_bias: str | None = option(
+        None, _MODEL, "where the output biases start: zero, near 0 as all biases are drawn; popularity, so that the "
+        "outputs are the items' popularity (default: zero for multinomial, popularity for the others)",
+        choices=("zero", "popularity"), later=True,
+    )  # fmt: skip
+    confidence: float = option(
+        _CONFIDENCE, _MODEL, "gaussian: the weight c1 of a click's squared error, 1 for all else", real(above=0),
+        later=True,
+    )  # fmt: skip
 
     anneal_cap: float = option(0.2, _ANNEALING, "largest beta", real(minimum=0, below=1e31))
     annealing: str = option(
@@ -83,11 +98,26 @@ class MultOptions(ModelOptions):
         dropout_dec = self.dropout_dec or tuple(0.0 for _ in self.p_dims)
         _check_dropout("dropout_enc", dropout_enc, "q_dims" if self.q_dims else "p_dims", q_dims)
         _check_dropout("dropout_dec", dropout_dec, "p_dims", self.p_dims)
+        if self.likelihood != "gaussian" and self.confidence != _CONFIDENCE:
+            raise UserError(
+                f"--confidence {text_of(self.confidence)} has no part in the {self.likelihood} likelihood: "
+                "leave it out, or add --likelihood gaussian"
+            )
         annealing = self._annealing()
         return dataclasses.replace(
             self, q_dims=q_dims, dropout_enc=dropout_enc, dropout_dec=dropout_dec, annealing=annealing,
             constant_anneal=annealing == "constant", deviations=in_order(self.deviations),
+            output_bias=None if self.output_bias == self._own_output_bias else self.output_bias,
         )  # fmt: skip
+
+    @property
+    def _own_output_bias(self) -> str:
+        return "zero" if self.likelihood == "multinomial" else "popularity"
+
+    @property
+    def output_bias_in_force(self) -> str:
+        """Where the output biases start: what ``output_bias`` says, else what the likelihood does by itself."""
+        return self.output_bias or self._own_output_bias
 
     def _annealing(self) -> str:
         if self.constant_anneal and self.annealing not in ("relative", "constant"):
@@ -109,6 +139,26 @@ class MultOptions(ModelOptions):
             for layer, (n_in, n_out) in enumerate(pairwise(widths)):
                 shapes[f"{tower}.{layer}.weight"], shapes[f"{tower}.{layer}.bias"] = (n_out, n_in), (n_out,)
         return shapes
+
+    def initial_weights(self, n_items: int, seed: int, statistics: Statistics | None) -> dict[str, np.ndarray]:
+        """The weights training starts from, by canonical name; see :meth:`with_output_bias`."""
+        return self.with_output_bias(super().initial_weights(n_items, seed, statistics), statistics)
+
+    def with_output_bias(self, weights: dict[str, np.ndarray], statistics: Statistics | None) -> dict[str, np.ndarray]:
+        """``weights`` with the output bias, float32 ``(I,)``, where it is to start.
+
+        At the items' popularity p that is the output of each item which is the best for all users: its log-odds
+        (logistic), ``c1 p / (c1 p + 1 - p)`` (gaussian), ``log p`` (multinomial). Without ``statistics`` the weights
+        stay as they are: others are loaded then.
+        """
+        if statistics is None or self.output_bias_in_force == "zero":
+            return weights
+        p = statistics.item_popularity
+        if self.likelihood == "gaussian":
+            bias = self.confidence * p / (self.confidence * p + 1 - p)
+        else:
+            bias = np.log(p + _SMOOTHING) - (np.log(1 - p + _SMOOTHING) if self.likelihood == "logistic" else 0)
+        return weights | {f"decoder.{len(self.p_dims) - 1}.bias": bias.astype(np.float32)}
 
     def with_noise(self, batch: Batch, seed: int, epoch: int, step: int, part: Pass) -> Batch:
         """``batch`` with input dropout applied and the noise of its step drawn (Liang et al. 2018, sec. 2.1.1, 2.4)."""

@@ -104,8 +104,14 @@ class RunOptions:
         return {"prefetch": 0 if self.settings.device == "cpu" else 4}  # a CPU has no time to spare while it trains
 
     def flat(self) -> dict[str, Any]:
-        """The record of these options, one name for each as on the command line, as JSON can hold it."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in self.values().items()}
+        """The record of these options, one name for each as on the command line, as JSON can hold it.
+
+        An option added since records are made (``later``) is in it only where it differs from its default.
+        """
+        fields, defaults = fields_of(self.model.name), defaults_of(self.model.name)
+        later = {name for name, field in fields.items() if field.metadata.get("later")}
+        values = {name: value for name, value in self.values().items() if name not in later or value != defaults[name]}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def as_argv(self) -> list[str]:
         """The shortest command line that gives these options back: what differs from the model's defaults."""

@@ -22,7 +22,8 @@ def option(default: Any, heading: str, help: str, parse: Callable[[str], Any] = 
 
     ``heading`` is where the help shows it. ``parse`` turns the text given into the value and raises ``ValueError``
     saying what was expected; a default of ``False`` makes a flag without a value. ``extra`` may hold ``choices``,
-    ``metavar`` and ``affects_result=False`` (paths and the like, which the run id ignores).
+    ``metavar``, ``affects_result=False`` (paths and the like, which the run id ignores) and ``later=True`` (added since
+    records of options are made: left out of them at its default).
     """
     return dataclasses.field(default=default, metadata={"heading": heading, "help": help, "parse": parse, **extra})
 
