@@ -34,9 +34,10 @@ def losses_of_users(logits: mx.nd.NDArray, model: ModelOptions) -> mx.nd.NDArray
     """
     if model.likelihood == "multinomial":
         return None
+    ones = mx.nd.ones(logits.shape[1], ctx=logits.context, dtype=logits.dtype)  # dot: ten times as fast as sum(axis=1)
     if model.likelihood == "gaussian":
-        return 0.5 * logits.square().sum(axis=1)
-    return mx.nd.Activation(logits, act_type="softrelu").sum(axis=1)  # log(1 + exp f) overflows, relu has no slope at 0
+        return 0.5 * mx.nd.dot(logits.square(), ones)
+    return mx.nd.dot(mx.nd.Activation(logits, act_type="softrelu"), ones)  # log(1 + exp f) itself would overflow
 
 
 def negative_log_likelihood(logits: mx.nd.NDArray, positions: mx.nd.NDArray, model: ModelOptions) -> mx.nd.NDArray:
