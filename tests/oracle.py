@@ -1,7 +1,7 @@
 """Mult-VAE and Mult-DAE written out in NumPy, float64, dense and slow: the judge of both engines.
 
-Written from Liang et al. 2018 (sec. 2, eq. 2 and 7) and not from the engines. Gradients are by hand (back-propagation
-in matrix form), and are themselves checked against finite differences in ``test_oracle.py``.
+Written from Liang et al. 2018 (sec. 2, eq. 2 to 4 and 7) and not from the engines. Gradients are by hand
+(back-propagation in matrix form), and are themselves checked against finite differences in ``test_oracle.py``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,23 @@ def layers_of(weights: dict, tower: str) -> int:
     return sum(name.startswith(f"{tower}.") and name.endswith(".weight") for name in weights)
 
 
-def forward_backward(model, weights, clicks, network_input, beta, masks_enc=None, masks_dec=None, eps=None) -> Passed:
+def log_likelihood(likelihood, X, f, confidence):
+    """``log p(x_ui | f_ui)``, and its derivative by ``f``, both dense ``(M, I)``; constants left out."""
+    if likelihood == "multinomial":
+        top = f.max(1, keepdims=True)
+        log_pi = f - top - np.log(np.exp(f - top).sum(1, keepdims=True))
+        return X * log_pi, X - np.exp(log_pi) * X.sum(1, keepdims=True)
+    if likelihood == "gaussian":
+        c = np.where(X > 0, confidence, 1.0)
+        return -c / 2 * (X - f) ** 2, c * (X - f)
+    sigma = 1 / (1 + np.exp(-f))
+    return X * np.log(sigma) + (1 - X) * np.log(1 - sigma), X - sigma
+
+
+def forward_backward(
+    model, weights, clicks, network_input, beta, masks_enc=None, masks_dec=None, eps=None,
+    likelihood="multinomial", confidence=5.0,
+) -> Passed:  # fmt: skip
     """``clicks`` and ``network_input`` are dense ``(M, I)``; masks hold an array or None per layer."""
     W = {name: np.asarray(value, dtype=np.float64) for name, value in weights.items()}
     X, M = np.asarray(clicks, dtype=np.float64), len(clicks)
@@ -46,12 +62,11 @@ def forward_backward(model, weights, clicks, network_input, beta, masks_enc=None
         z = code = np.tanh(out_enc)
         kl_of_users = np.zeros(M)
     logits, tape_dec = _tower_forward(W, "decoder", n_dec, z, masks_dec)
-    top = logits.max(1, keepdims=True)
-    log_pi = logits - top - np.log(np.exp(logits - top).sum(1, keepdims=True))
-    nll_of_users = -(X * log_pi).sum(1)
+    log_p, slope = log_likelihood(likelihood, X, logits, confidence)
+    nll_of_users = -log_p.sum(1)
 
     gradients = {}
-    d_logits = (np.exp(log_pi) * X.sum(1, keepdims=True) - X) / M
+    d_logits = -slope / M
     d_z = _tower_backward(W, "decoder", d_logits, tape_dec, masks_dec, gradients)
     if model == "vae":
         d_mu = d_z + beta * mu / M
@@ -77,7 +92,10 @@ def oracle_pass(options, weights, batch, beta):
     eps = next(noise) if options.model.name == "vae" and batch.noise else None
     masks_dec = masks(options.model.dropout_dec)
     assert next(noise, None) is None, "the batch carries noise that the model has no place for"
-    return forward_backward(options.model.name, weights, clicks, dense, beta, masks_enc, masks_dec, eps)
+    return forward_backward(
+        options.model.name, weights, clicks, dense, beta, masks_enc, masks_dec, eps,
+        options.model.likelihood, options.model.confidence,
+    )  # fmt: skip
 
 
 def _tower_forward(W, tower, n, x, masks):

@@ -17,6 +17,7 @@ from utils.options import RunOptions
 from utils.system.errors import UserError
 
 N_ITEMS = 80
+LIKELIHOODS = ("multinomial", "gaussian", "logistic")
 SHAPES = {
     "one layer": {"p_dims": (7,), "dropout_enc": (0.5,), "dropout_dec": (0.0,)},
     "two layers": {"p_dims": (6, 11)},
@@ -25,6 +26,13 @@ SHAPES = {
     },
     "another encoder": {"p_dims": (6, 11), "q_dims": (9, 8, 6)},
 }  # fmt: skip
+
+
+class Popular:
+    """The statistics of data whose items have the given popularity."""
+
+    def __init__(self, item_popularity):
+        self.item_popularity = np.asarray(item_popularity, np.float64)
 
 
 def options_of(model, shape="two layers", **more):
@@ -70,10 +78,11 @@ def test_training_follows_the_oracle_step_by_step(package, model, optimizer, wei
         assert distance < 1e-4, f"{name} is {distance:.1e} away after {t} steps"
 
 
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
 @pytest.mark.parametrize("model", TRAINED)
-def test_evaluation_is_the_mean_code_and_has_no_noise_after_hybridised_training(package, model):
+def test_evaluation_is_the_mean_code_and_has_no_noise_after_hybridised_training(package, model, likelihood):
     """The 2020 study's Gluon block kept sampling at evaluation, its training mode frozen by hybridize()."""
-    options = options_of(model, "three layers, dropout everywhere")
+    options = options_of(model, "three layers, dropout everywhere", likelihood=likelihood)
     clicks = random_clicks(120, N_ITEMS, 0.1)
     trainer = package.build(options, N_ITEMS)
     for batch in training_batches(clicks, options, 1):
@@ -90,12 +99,13 @@ def test_evaluation_is_the_mean_code_and_has_no_noise_after_hybridised_training(
     np.testing.assert_allclose(best, -np.sort(-scores, axis=1)[:, :10], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
 @pytest.mark.parametrize("model", TRAINED)
-def test_a_known_right_answer(package, model):
+def test_a_known_right_answer(package, model, likelihood):
     """Two groups of users who share no item: every recommendation must come from one's own half."""
-    options = RunOptions(model=model, p_dims=(4, 16), batch_size=100, lr=0.01).resolved()
+    options = RunOptions(model=model, likelihood=likelihood, p_dims=(4, 16), batch_size=100, lr=0.01).resolved()
     clicks = two_tastes()
-    trainer = package.build(options, clicks.shape[1])
+    trainer = package.build(options, clicks.shape[1], Popular(np.asarray(clicks.mean(axis=0)).ravel()))
     for epoch in range(1, 31):
         for batch in training_batches(clicks, options, epoch):
             trainer.train_step(batch, {"beta": 0.05, "lr": options.training.lr})
@@ -112,6 +122,15 @@ def test_the_evaluation_batch_size_changes_nothing(package):
     small = package.build(options.replace(eval_batch_size=7), N_ITEMS).evaluate(clicks, 10)
     assert np.array_equal(whole.ranked, small.ranked)
     np.testing.assert_allclose(whole.terms["nll"], small.terms["nll"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "logistic"])
+def test_users_without_clicks_have_a_loss_where_the_likelihood_is_of_every_item(package, likelihood):
+    options, clicks = options_of("dae", likelihood=likelihood), csr_matrix((3, N_ITEMS), dtype=np.float32)
+    trainer = package.build(options, N_ITEMS)
+    wanted = oracle_pass(options, trainer.weights(), plain_batch(clicks), beta=0)
+    assert (wanted.nll_of_users > 0).all()
+    np.testing.assert_allclose(trainer.evaluate(clicks, 5).terms["nll"], wanted.nll_of_users, rtol=1e-5)
 
 
 #: Departures of the study's code that leave both engines alike.
@@ -157,11 +176,14 @@ def all_dropped(batch):
     return dataclasses.replace(batch, values=np.zeros_like(batch.values))
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize(
+    ("likelihood", "optimizer"),
+    [("multinomial", "adam"), ("multinomial", "sgd"), ("gaussian", "adam"), ("logistic", "adam")],
+)
 @pytest.mark.parametrize("empty", ["a user without clicks", "three users without clicks", "every click dropped out"])
 @pytest.mark.parametrize("model", TRAINED)
-def test_training_goes_on_through_a_batch_without_clicks(package, model, empty, optimizer):
-    options = options_of(model, optimizer=optimizer, weight_decay=0.05, precision="float64")
+def test_training_goes_on_through_a_batch_without_clicks(package, model, empty, likelihood, optimizer):
+    options = options_of(model, optimizer=optimizer, likelihood=likelihood, weight_decay=0.05, precision="float64")
     first, middle, last = training_batches(random_clicks(120, N_ITEMS, 0.1), options, 1)
     n_users = {"a user without clicks": 1, "three users without clicks": 3}.get(empty)
     middle = without_clicks(n_users, options) if n_users else all_dropped(middle)
@@ -182,9 +204,10 @@ def test_training_goes_on_through_a_batch_without_clicks(package, model, empty, 
         assert np.linalg.norm(array - weights[name]) / np.linalg.norm(weights[name]) < 1e-6, name
 
 
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
 @pytest.mark.parametrize("model", TRAINED)
-def test_the_engines_go_on_alike_under_deviations_through_batches_without_clicks(both, model):
-    options = options_of(model, deviations=DEVIATIONS, weight_decay=0.05)
+def test_the_engines_go_on_alike_under_deviations_through_batches_without_clicks(both, model, likelihood):
+    options = options_of(model, deviations=DEVIATIONS, weight_decay=0.05, likelihood=likelihood)
     first, middle, last = training_batches(random_clicks(120, N_ITEMS, 0.1), options, 1)
     trainers = [package.build(options, N_ITEMS) for package in both.values()]
     for batch in (first, without_clicks(1, options), middle, all_dropped(middle), last):

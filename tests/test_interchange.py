@@ -32,11 +32,13 @@ def test_the_file_is_safetensors_that_says_what_it_belongs_to(kept):
     assert len(record["items"]) == 16
 
 
-def test_the_other_engine_gives_the_same_metrics_to_four_decimals(engine, kept, options):
+@pytest.mark.parametrize("likelihood", ["multinomial", "gaussian", "logistic"])
+def test_the_other_engine_gives_the_same_metrics_to_four_decimals(engine, options, likelihood):
     (other,) = set(ENGINES) - {engine}
     if reason := engine_obstacle(other):
         pytest.skip(reason)
-    data = runs.data_of(options)
+    options = options.replace(likelihood=likelihood)
+    kept, data = runs.run(engine, options) / "best.safetensors", runs.data_of(options)
     weights, _ = load_arrays(kept)
     evaluations = []
     for name in (engine, other):

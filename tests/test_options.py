@@ -78,6 +78,8 @@ def test_a_wrong_value_is_one_line(argv, message):
         ({"q_dims": (300, 600, 200), "dropout_enc": (0.5, 0.0)}, "but --q_dims makes 3 layers"),
         ({"anneal_cap": 0.0}, "--anneal_cap 0 leaves nothing to anneal (relative annealing): add --constant_anneal"),
         ({"constant_anneal": True, "annealing": "absolute"}, "contradict each other"),
+        ({"confidence": 2.0}, "--confidence 2.0 has no part in the multinomial likelihood: leave it out, or add"),
+        ({"confidence": 2.0, "likelihood": "logistic"}, "has no part in the logistic likelihood"),
     ],
 )
 def test_options_are_checked_against_each_other(given_options, message):
@@ -135,6 +137,35 @@ def test_what_changes_the_result_changes_the_id():
     assert len(set(ids)) == len(ids)
     dae = base.replace(model="dae")
     assert dae.run_id("mxnet", "a") == dae.replace(anneal_cap=0.9).run_id("mxnet", "a"), "a dae has no beta"
+
+
+LATER = {"likelihood", "output_bias", "confidence"}
+
+
+@pytest.mark.parametrize(
+    ("given", "recorded"),
+    [
+        ({}, {}),
+        ({"output_bias": "zero", "confidence": 5.0}, {}),
+        ({"output_bias": "popularity"}, {"output_bias": "popularity"}),
+        ({"likelihood": "logistic", "output_bias": "popularity"}, {"likelihood": "logistic"}),
+        ({"likelihood": "gaussian", "output_bias": "zero", "confidence": 2.5},
+         {"likelihood": "gaussian", "output_bias": "zero", "confidence": 2.5}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("model", MODELS)
+def test_an_option_added_later_is_recorded_where_it_differs_from_its_default(model, given, recorded):
+    """So that records and names of earlier runs stay as they are."""
+    options, plain = RunOptions(model, **given).resolved(), RunOptions(model).resolved()
+    assert options.flat() == plain.flat() | recorded
+    assert not LATER & set(plain.flat())
+    assert RunOptions.from_flat(options.flat()) == options
+    assert (options.run_id("mxnet", "abc") == plain.run_id("mxnet", "abc")) is (not recorded)
+
+
+def test_run_ids_of_before_the_later_options_stay():
+    assert RunOptions("vae").run_id("pytorch", "d18f650d") == "amazon-vae-200-600-pytorch-s1-4c559fd3"
+    assert RunOptions("dae", p_dims=(100, 300)).run_id("mxnet", "d18f650d") == "amazon-dae-100-300-mxnet-s1-9eac6393"
 
 
 def test_help_names_every_flag(capsys):

@@ -7,8 +7,9 @@ import oracle
 from conftest import random_clicks
 
 
+@pytest.mark.parametrize("likelihood", ["multinomial", "gaussian", "logistic"])
 @pytest.mark.parametrize("model", ["vae", "dae"])
-def test_gradients_agree_with_finite_differences(model):
+def test_gradients_agree_with_finite_differences(model, likelihood):
     random = np.random.default_rng(3)
     clicks = random_clicks(5, 9, 0.4, seed=1).toarray()
     network_input = clicks / np.sqrt(clicks.sum(1, keepdims=True))
@@ -22,7 +23,9 @@ def test_gradients_agree_with_finite_differences(model):
     eps = random.normal(size=(5, latent)) if model == "vae" else None
 
     def objective():
-        passed = oracle.forward_backward(model, weights, clicks, network_input, 0.3, masks_enc, masks_dec, eps)
+        passed = oracle.forward_backward(
+            model, weights, clicks, network_input, 0.3, masks_enc, masks_dec, eps, likelihood, confidence=2.5
+        )
         return passed.nll + 0.3 * passed.kl, passed.gradients
 
     _, gradients = objective()

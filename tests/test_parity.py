@@ -39,11 +39,16 @@ def batches_of(options, clicks):
 
 
 @pytest.mark.parametrize("precision", BOUNDS)
-@pytest.mark.parametrize("annealing", ["relative", "constant"])
+@pytest.mark.parametrize(
+    ("annealing", "likelihood"),
+    [("relative", "multinomial"), ("constant", "multinomial"), ("constant", "gaussian"), ("constant", "logistic")],
+)
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("model", TRAINED)
-def test_loss_and_every_gradient_of_the_first_step_are_the_oracles(package, model, depth, annealing, precision):
-    options = options_of(model, depth, annealing=annealing, precision=precision)
+def test_loss_and_every_gradient_of_the_first_step_are_the_oracles(
+    package, model, depth, annealing, likelihood, precision
+):
+    options = options_of(model, depth, annealing=annealing, likelihood=likelihood, precision=precision)
     trainer = package.build(options, N_ITEMS)
     weights = trainer.weights()
     batch, beta = batches_of(options, random_clicks(N_USERS, N_ITEMS, 0.1))[0]
@@ -59,10 +64,16 @@ def test_loss_and_every_gradient_of_the_first_step_are_the_oracles(package, mode
 
 
 @pytest.mark.parametrize("precision", BOUNDS)
-@pytest.mark.parametrize(("weight_decay", "decay"), [(0.0, "decoupled"), (0.01, "decoupled"), (0.01, "l2")])
+@pytest.mark.parametrize(
+    ("weight_decay", "decay", "likelihood"),
+    [
+        (0.0, "decoupled", "multinomial"), (0.01, "decoupled", "multinomial"), (0.01, "l2", "multinomial"),
+        (0.0, "decoupled", "gaussian"), (0.0, "decoupled", "logistic"),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("model", TRAINED)
-def test_fifty_adam_steps_end_where_the_oracle_does(package, model, weight_decay, decay, precision):
-    options = options_of(model, weight_decay=weight_decay, decay=decay, precision=precision)
+def test_fifty_adam_steps_end_where_the_oracle_does(package, model, weight_decay, decay, likelihood, precision):
+    options = options_of(model, weight_decay=weight_decay, decay=decay, likelihood=likelihood, precision=precision)
     trainer = package.build(options, N_ITEMS)
     weights, state = {name: array.astype(np.float64) for name, array in trainer.weights().items()}, {}
     for t, (batch, beta) in enumerate(batches_of(options, random_clicks(N_USERS, N_ITEMS, 0.1)), 1):

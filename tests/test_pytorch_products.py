@@ -19,7 +19,7 @@ import torch  # noqa: E402
 
 from pytorch_impl.device_batch import to_device  # noqa: E402
 from pytorch_impl.layers import BLOCK, ClickLinear, Linear  # noqa: E402
-from pytorch_impl.losses import click_log_likelihood  # noqa: E402
+from pytorch_impl.losses import negative_log_likelihood  # noqa: E402
 
 CPU = torch.device("cpu")
 
@@ -96,19 +96,21 @@ def test_mixed_precision_is_refused_by_the_engine_without_it(options):
         run("mxnet", options.replace(precision="mixed"))
 
 
+@pytest.mark.parametrize("likelihood", ["multinomial", "gaussian", "logistic"])
 @pytest.mark.parametrize("model", TRAINED)
-def test_on_another_device_nothing_of_a_step_is_left_on_the_cpu(model):
+def test_on_another_device_nothing_of_a_step_is_left_on_the_cpu(model, likelihood):
     """PyTorch's ``meta`` device has shapes and no memory; like a GPU it refuses arrays of two devices."""
-    options = RunOptions(model=model, p_dims=(8, 32), batch_size=50, dropout_enc=(0.5, 0.1)).resolved()
+    options = RunOptions(
+        model=model, likelihood=likelihood, p_dims=(8, 32), batch_size=50, dropout_enc=(0.5, 0.1)
+    ).resolved()
     trainer = load_engine("pytorch").build(options, 3 * BLOCK)
     meta = torch.device("meta")
     network = trainer.network.to(meta)
     batch = next(training_batches(random_clicks(50, 3 * BLOCK, 0.01), options, 1))
     clicks = to_device(batch, meta, torch.float32)
     logits, kl = network(clicks.matrix, *clicks.noise)
-    log_likelihood = click_log_likelihood(logits, clicks.positions)
     assert logits.shape == (50, 3 * BLOCK)
-    (kl.mean() - log_likelihood.sum()).backward()
+    (kl.mean() + negative_log_likelihood(logits, clicks.positions, options.model)).backward()
     for name, parameter, _ in network.named():
         assert parameter.grad.device == meta, name
         assert parameter.grad.shape == parameter.shape, name

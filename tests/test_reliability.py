@@ -519,7 +519,9 @@ def test_a_clock_set_back_changes_nothing(engine, options, tmp_path, monkeypatch
 # Verification
 
 
-def test_stored_weights_confirm_stored_metrics(engine, options, capsys):
+@pytest.mark.parametrize("likelihood", ["multinomial", "logistic"])
+def test_stored_weights_confirm_stored_metrics(engine, options, capsys, likelihood):
+    options = options.replace(likelihood=likelihood)
     folder = runs.run(engine, options)
     assert verify.main([str(folder)]) == 0
     assert "confirmed, bit for bit" in capsys.readouterr().out

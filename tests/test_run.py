@@ -86,10 +86,11 @@ def test_the_test_figures_are_those_of_the_stored_best_weights(engine, package, 
     assert metrics["best_epoch"] < 12
 
 
-@pytest.mark.parametrize("model", ["vae", "dae"])
-def test_the_same_command_gives_the_same_bytes(engine, options, tmp_path, model):
-    once = runs.run(engine, options.replace(model=model))
-    again = runs.run(engine, options.replace(model=model, log_dir=str(tmp_path / "again")))
+@pytest.mark.parametrize(("model", "likelihood"), [("vae", "multinomial"), ("dae", "multinomial"), ("vae", "gaussian")])
+def test_the_same_command_gives_the_same_bytes(engine, options, tmp_path, model, likelihood):
+    options = options.replace(model=model, likelihood=likelihood)
+    once = runs.run(engine, options)
+    again = runs.run(engine, options.replace(log_dir=str(tmp_path / "again")))
     for name in ("metrics.json", "per_user.npz", "best.safetensors", "options.json"):
         if name != "options.json":  # which names its log_dir
             assert (once / name).read_bytes() == (again / name).read_bytes(), name
@@ -104,10 +105,15 @@ def test_a_finished_run_is_not_run_again(engine, options, monkeypatch, capsys):
     assert "finished before" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("stop_at", [1, 6, 13])
-def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(engine, package, options, tmp_path, stop_at):
+@pytest.mark.parametrize(
+    ("stop_at", "likelihood"),
+    [(1, "multinomial"), (6, "multinomial"), (13, "multinomial"), (6, "gaussian"), (13, "logistic")],
+)
+def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(engine, package, options, tmp_path, stop_at, likelihood):
     """Ctrl-C in the middle of an epoch; every switch on that has a memory."""
-    options = options.replace(lr_scheduler=True, lr_patience=0, weight_decay=0.01, dropout_dec=(0.1, 0.1))
+    options = options.replace(
+        lr_scheduler=True, lr_patience=0, weight_decay=0.01, dropout_dec=(0.1, 0.1), likelihood=likelihood
+    )
     straight = runs.run(engine, options.replace(log_dir=str(tmp_path / "straight")))
     with (
         interrupted_at(package, stop_at) as steps,
