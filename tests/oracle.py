@@ -43,7 +43,7 @@ def log_likelihood(likelihood, X, f, confidence):
 
 def forward_backward(
     model, weights, clicks, network_input, beta, masks_enc=None, masks_dec=None, eps=None,
-    likelihood="multinomial", confidence=5.0,
+    likelihood="multinomial", confidence=2.5,
 ) -> Passed:  # fmt: skip
     """``clicks`` and ``network_input`` are dense ``(M, I)``; masks hold an array or None per layer."""
     W = {name: np.asarray(value, dtype=np.float64) for name, value in weights.items()}

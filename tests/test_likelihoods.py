@@ -50,9 +50,9 @@ def loss(engine, package):
 def test_loss_and_slope_are_the_papers(loss, likelihood, dtype, tolerance):
     random = np.random.default_rng(5)
     clicks, f = random_clicks(7, 30, 0.2).toarray(), random.normal(0, 3, (7, 30)).astype(dtype)
-    more = {"confidence": 2.5} if likelihood == "gaussian" else {}
+    more = {"confidence": 5.0} if likelihood == "gaussian" else {}
     value, slope = loss(clicks, f, likelihood, **more)
-    log_p, wanted = log_likelihood(likelihood, clicks.astype(float), f.astype(float), 2.5)
+    log_p, wanted = log_likelihood(likelihood, clicks.astype(float), f.astype(float), 5.0)
     assert value == pytest.approx(-log_p.sum(), rel=tolerance)
     np.testing.assert_allclose(slope, -wanted, rtol=tolerance, atol=tolerance / 100)
 
@@ -85,7 +85,7 @@ class Popular:
     [
         ("multinomial", lambda p: np.log(p + E)),
         ("logistic", lambda p: np.log((p + E) / (1 - p + E))),
-        ("gaussian", lambda p: 5 * p / (5 * p + 1 - p)),
+        ("gaussian", lambda p: 2.5 * p / (2.5 * p + 1 - p)),
     ],
 )
 @pytest.mark.parametrize("deviations", [(), ("stock_init",)])

@@ -146,11 +146,11 @@ LATER = {"likelihood", "output_bias", "confidence"}
     ("given", "recorded"),
     [
         ({}, {}),
-        ({"output_bias": "zero", "confidence": 5.0}, {}),
+        ({"output_bias": "zero", "confidence": 2.5}, {}),
         ({"output_bias": "popularity"}, {"output_bias": "popularity"}),
         ({"likelihood": "logistic", "output_bias": "popularity"}, {"likelihood": "logistic"}),
-        ({"likelihood": "gaussian", "output_bias": "zero", "confidence": 2.5},
-         {"likelihood": "gaussian", "output_bias": "zero", "confidence": 2.5}),
+        ({"likelihood": "gaussian", "output_bias": "zero", "confidence": 5.0},
+         {"likelihood": "gaussian", "output_bias": "zero", "confidence": 5.0}),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("model", MODELS)

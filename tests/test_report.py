@@ -23,6 +23,7 @@ from experiments.analysis.pairs import pair_up
 from experiments.analysis.plot_style import COLOURS, model_style, style
 from experiments.analysis.published import published
 from experiments.analysis.runs import distinct_runs, read, widths_of
+from experiments.analysis.settings_text import setting, shared_and_varying
 from experiments.analysis.statistics import holm
 from experiments.analysis.table import Table, latex_text
 from experiments.report import command as report_command
@@ -332,6 +333,21 @@ def test_published_figures_stand_beside_ours(tmp_path, data_dir):
     assert [row["source"] for row in records[:2]] == ["ours", "recotour2020"]
     assert max(row["n100"] for row in records if row["source"] == "liang2018") == 0.426
     assert len(figures) > len(records)
+
+
+def test_runs_of_another_likelihood_are_told_apart(tmp_path, data_dir):
+    write_full_run(tmp_path, data_dir, model="vae")
+    write_full_run(tmp_path, data_dir, model="vae", likelihood="gaussian", confidence=5.0)
+    write_full_run(tmp_path, data_dir, model="vae", likelihood="logistic", output_bias="zero")
+    runs = distinct_runs(read(str(tmp_path)))
+    _, varying = shared_and_varying(runs)
+    assert {setting(run, varying) for run in runs} == {
+        "vae 4,16, cap 0.2",
+        "vae 4,16, cap 0.2, likelihood gaussian, confidence 5",
+        "vae 4,16, cap 0.2, likelihood logistic, output_bias zero",
+    }
+    rows = likelihood_table(runs, published(), "l").records
+    assert [row["likelihood"] for row in rows if row["source"] == "ours"] == ["gaussian", "logistic", "multinomial"]
 
 
 def test_likelihoods_stand_beside_the_papers_table(tmp_path, data_dir):

@@ -90,12 +90,12 @@ def test_every_metric_and_every_option_that_matters_has_a_column():
 
 def test_later_options_have_the_last_columns_and_their_defaults_in_earlier_records(tmp_path):
     write_run(tmp_path, "pytorch")
-    write_run(tmp_path, "pytorch", likelihood="gaussian", confidence=2.5, output_bias="zero")
+    write_run(tmp_path, "pytorch", likelihood="gaussian", confidence=5.0, output_bias="zero")
     after = results.COLUMNS[results.COLUMNS.index("finished") + 1 :]
     assert {"likelihood", "output_bias", "confidence"} <= set(after), "all that there was before stands before them"
     rows = results.load(results.rebuild(tmp_path)).sort_values("likelihood")
     assert rows["likelihood"].tolist() == ["gaussian", "multinomial"]
-    assert rows["confidence"].tolist() == [2.5, 5.0]
+    assert rows["confidence"].tolist() == [5.0, 2.5]
     assert rows["output_bias"].tolist() == ["zero", ""], "blank: the likelihood's own"
 
 

@@ -62,8 +62,8 @@ class Evaluation:
 
     Attributes:
         ranked: int32 ``(n, k)``, the best items of each user, fold-in left out, padded with -1.
-        terms: float64 ``(n,)`` each, the terms of the model's objective, not weighted: ``nll`` is ``-sum_i x_i log
-            pi_i`` over the fold-in, at ``z = mu``; ``kl`` is zeros for a dae.
+        terms: float64 ``(n,)`` each, the terms of the model's objective, not weighted: ``nll`` is the negative
+            log-likelihood of the fold-in (``<engine>.losses``), at ``z = mu``; ``kl`` is zeros for a dae.
     """
 
     ranked: np.ndarray

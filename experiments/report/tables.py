@@ -120,9 +120,9 @@ def likelihood_table(runs: Sequence[Run], figures: pd.DataFrame, name: str) -> T
     found: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         found.setdefault((*likelihood_of(run), run["dl_frame"]), []).append(run)
-    if len({likelihood for likelihood, _, _ in found}) < 2:
-        ran = next(iter(found))[0]
-        return Table(name, title, [], [], caption, [f"All runs are of the {ran} likelihood."])
+    if len(ran := {likelihood for likelihood, _, _ in found} - {NOT_APPLICABLE}) < 2:
+        note = f"All runs are of the {ran.pop()} likelihood." if ran else "No run has a likelihood."
+        return Table(name, title, [], [], caption, [note])
     best = {key: best_run(max(settings_of(of_key), key=score)) for key, of_key in found.items()}
     published = figures[(figures["source"] == "liang2018") & (figures["dataset"] == runs[0]["dataset"])]
     rows = [(likelihood, model, _OURS, run) for (likelihood, model, _), run in best.items()]
@@ -139,11 +139,15 @@ def likelihood_table(runs: Sequence[Run], figures: pd.DataFrame, name: str) -> T
 
 
 def likelihood_of(run: Run) -> tuple[str, str]:
-    """Likelihood and model of a run: ``gaussian-vae`` is the vae with the Gaussian one."""
+    """Likelihood and model of a run; ``NA`` where the model has none.
+
+    In published tables ``gaussian-vae`` is the vae with the Gaussian one, and whoever says nothing has the multinomial.
+    """
     prefix, _, model = run["model"].partition("-")
     if model and prefix in _LIKELIHOODS:
         return prefix, model
-    return _LIKELIHOODS[0], run["model"]
+    own = run.get("likelihood")
+    return (_LIKELIHOODS[0] if is_blank(own) else own), run["model"]
 
 
 def _published_best(figures: pd.DataFrame, dataset: str) -> list[Run]:

@@ -18,7 +18,7 @@ from utils.system.command_line import integer, list_of, option, real, text_of
 from utils.system.errors import UserError
 
 _MODEL, _ANNEALING, _DEVIATIONS = "model", "annealing of beta (vae)", "deviations"
-_CONFIDENCE = 5.0  # the best of 1, 2.5, 5 and 20 for a dae on the validation users of MovieLens 1M (docs/models.md)
+_CONFIDENCE = 2.5  # of 1, 2.5, 5 and 20 the best for a dae on the validation users of MovieLens 1M (docs/models.md)
 _SMOOTHING = 1e-4  # keeps the logarithms of popularities 0 and 1 finite
 _widths = list_of(integer(1), "200,600")
 _dropouts = list_of(real(minimum=0, below=1), "0.5,0")
