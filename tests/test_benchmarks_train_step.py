@@ -37,9 +37,11 @@ def test_synthetic_clicks_have_the_shape_and_the_skew():
 
 def test_targets_are_judged(capsys):
     fast = {"ours": np.array([1.2]), "floor": np.array([1.0]), "dense": np.array([3.6])}
+    fast |= {"ours, gaussian": np.array([1.3]), "ours, logistic": np.array([1.3])}
     assert print_targets(train_step.targets(fast, "pytorch")) == 0
     assert print_targets(train_step.targets(fast | {"dense": np.array([2.4])}, "pytorch")) == 1
     assert print_targets(train_step.targets(fast | {"ours": np.array([1.31])}, "pytorch")) == 1
+    assert print_targets(train_step.targets(fast | {"ours, logistic": np.array([1.4])}, "pytorch")) == 1
     assert "MISSED" in capsys.readouterr().out
 
 
@@ -50,5 +52,6 @@ def test_both_kinds_of_steps_run(engine, capsys):
     assert train_step.main(argv) == 0
     out = capsys.readouterr().out
     assert "over the floor" in out
+    assert "ours, logistic" in out
     assert ("dense as installed" in out) == (engine == "mxnet")
     assert ("ours, mixed" in out) == (engine == "pytorch")
