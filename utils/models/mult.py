@@ -52,13 +52,13 @@ class MultOptions(ModelOptions):
         choices=("multinomial", "gaussian", "logistic"), later=True,
     )  # fmt: skip
     output_bias: str | None = option(
-        None, _MODEL, "where the output biases start: zero, near 0 as all biases are drawn; popularity, so that the "
-        "outputs are the items' popularity (default: zero for multinomial, popularity for the others)",
+        None, _MODEL, "where the output biases start: zero, near 0 as all biases are drawn; popularity, where they say "
+        "how popular each item is (default: zero for multinomial, popularity for the others)",
         choices=("zero", "popularity"), later=True,
     )  # fmt: skip
     confidence: float = option(
-        _CONFIDENCE, _MODEL, "gaussian: the weight c1 of a click's squared error, 1 for all else", real(above=0),
-        later=True,
+        _CONFIDENCE, _MODEL, "gaussian: the weight c1 of a click's squared error, 1 for all else",
+        real(above=0, below=1e31), later=True,
     )  # fmt: skip
 
     anneal_cap: float = option(0.2, _ANNEALING, "largest beta", real(minimum=0, below=1e31))
