@@ -10,7 +10,6 @@ from experiments.runs import run as runs
 from experiments.tasks import task_of
 from oracle import log_likelihood
 from utils.engine import ENGINES
-from utils.models import MODELS
 from utils.options import RunOptions
 
 LIKELIHOODS = ("multinomial", "gaussian", "logistic")
