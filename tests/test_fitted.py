@@ -9,7 +9,9 @@ from scipy.sparse import csr_matrix
 
 from conftest import metrics_of, random_clicks
 from data_prep import find_prepared
+from experiments.analysis import compare
 from experiments.parity import command as parity
+from experiments.report import command as report
 from experiments.runs import out_of_memory, verify
 from experiments.runs import run as runs
 from oracles import linear
@@ -215,3 +217,18 @@ def test_popularity_has_no_engine_and_says_which_command_runs_it(engine, argv, c
     assert runs.main("numpy", ["--model", "vae", *argv]) == 2
     assert "run: python main_pytorch.py --model vae or python main_mxnet.py --model vae" in capsys.readouterr().err
     assert not Path(argv[-1]).exists()
+
+
+def test_comparison_and_report_hold_models_with_and_without_an_engine(both, argv, tmp_path, capsys):
+    for engine, model in (("pytorch", "ease"), ("mxnet", "ease"), ("numpy", "popularity")):
+        assert runs.main(engine, ["--model", model, *argv]) == 0
+    for seed in ("1", "2"):
+        assert runs.main("pytorch", ["--p_dims", "4,8", "--n_epochs", "2", "--seed", seed, *argv]) == 0
+    capsys.readouterr()
+    assert guarded(compare.main, ["--results", argv[-1]]) == 0
+    text = capsys.readouterr().out
+    assert text.count("deterministic") == 1
+    assert "popularity" in text
+    assert guarded(report.main, ["--results", argv[-1], "--data_dir", argv[3], "--out", str(tmp_path / "report")]) == 0
+    page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert all(model in page for model in ("ease", "popularity", "vae"))

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from experiments.analysis.runs import is_blank
+from experiments.analysis.runs import is_known
 from utils.figures import FIGURES, PRIMARY
 
 _ROUNDING = 1e-9  # of float64 means; a difference below is none
@@ -19,12 +19,12 @@ def without_zero(number: str) -> str:
 
 def decimals(value: float, places: int, sign: str = "") -> str:
     """``value`` with ``places`` decimals, and always with its sign where ``sign`` is ``+``."""
-    return "-" if is_blank(value) else without_zero(f"{value:{sign}.{places}f}")
+    return without_zero(f"{value:{sign}.{places}f}") if is_known(value) else "-"
 
 
 def figure_text(value: float, figure: str = PRIMARY, fewer: int = 0, sign: str = "") -> str:
     """A figure with its own decimals, or some ``fewer``; of a loss of 1000 and more one fewer again."""
-    if is_blank(value):
+    if not is_known(value):
         return "-"
     return decimals(value, FIGURES[figure].decimals - fewer - (abs(value) >= 1000), sign)
 
