@@ -42,6 +42,8 @@ CSV = "user,item,rating\n"
         ("list.jsonl", '{"user": 1, "item": 2}\n[]\n', "line 2: an object was expected"),
         ("lacking.jsonl", '{"user": 1, "item": 2}\n{"user": 1}\n', "line 2: no field 'item'"),
         ("kind.jsonl", '{"user": 1, "item": 2}\n{"user": null, "item": 1}\n', "line 2: user None is not text or"),
+        ("part.jsonl", '{"user": 1, "item": 2}\n{"user": 2.5, "item": 1}\n', "line 2: user 2.5 is not text or"),
+        ("truth.jsonl", '{"user": 1, "item": 2, "rating": true}\n', "line 1: rating True is not a number"),
         ("word.jsonl", '{"user": 1, "item": 2, "rating": "good"}\n', "'good' is no number"),
         ("surrogate.jsonl", '{"user": "\\ud800", "item": 2}\n', "is no valid text"),
         ("nul.jsonl", '{"user": "a\\u0000", "item": 2}\n', "NUL"),

@@ -361,6 +361,16 @@ def test_lists_of_items_as_lightgcn_writes_them(tmp_path):
     assert table.unused == {"user_without_items": 1}
 
 
+def test_a_line_that_is_no_list_of_items_is_named_by_its_number_comments_counted(tmp_path):
+    path = tmp_path / "train.txt"
+    lists = [f"{user} " + " ".join(map(str, range(1 + user % 3))) for user in range(2000)]
+    path.write_text("\n".join(["# user and items", *lists]) + "\n")
+    assert read(path).unused == {"comment": 1}
+    path.write_text("\n".join(["# user and items", *lists, "2000 five"]) + "\n")
+    with pytest.raises(UserError, match="line 2002: '2000 five' is no user followed by items"):
+        read(path)
+
+
 def test_sparse_matrices_of_scipy_and_matrix_market(tmp_path):
     rows = [row[:3] for row in events()]
     users, items, ratings = map(np.array, zip(*rows, strict=True))

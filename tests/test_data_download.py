@@ -189,6 +189,15 @@ def test_every_checksum_of_the_catalogue_has_the_right_form():
             assert getattr(each, name) is None or len(bytes.fromhex(getattr(each, name))) * 2 == digits
 
 
+@pytest.mark.parametrize("name", ["movielens", "movielens-1m", "movielens-100k", "amazon"])
+def test_the_counts_that_a_preparation_must_give_agree_with_each_other_and_with_its_options(name):
+    dataset = catalogue.DATASETS[name]
+    counts, size = dataset.expected, dataset.test_users_size
+    assert counts["test_users"] == counts["validation_users"] == (size if size >= 1 else int(size * counts["users"]))
+    assert counts["training_users"] == counts["users"] - 2 * counts["test_users"]
+    assert counts["items"] >= counts["training_items"]
+
+
 # MovieLens 100K, from either of its two sources
 
 TABLE = b"196\t242\t3\t881250949\n186\t302\t4\t891717742\n"

@@ -248,6 +248,7 @@ def test_a_manifest_that_is_none(table):
         ("[]", "no manifest"),
         (json.dumps({**done.manifest, "format_version": 99}), "format version 99"),
         (json.dumps({**done.manifest, "prepared_at": "2999"}), "checksum differs"),
+        (json.dumps({**done.manifest, "note": float("nan")}), "checksum differs"),
         (json.dumps({**unsigned, "files": {}}), "incomplete"),
         (json.dumps({**unsigned, "counts": {}}), "incomplete"),
     ):

@@ -43,8 +43,9 @@ def read_adjacency(member: Member, comments: int) -> RatingsTable:
                 users.extend([user] * len(clicked))
             except (ValueError, OverflowError):
                 if line.strip():
+                    shown = line.strip().decode(errors="replace")[:40]
                     raise UserError(
-                        f"{member.label}, line {number}: {line.strip()[:40]!r} is no user followed by items, whole "
+                        f"{member.label}, line {number}: {shown!r} is no user followed by items, whole "
                         "numbers as in the lines before"
                     ) from None
                 unused["blank"] += 1
