@@ -347,6 +347,7 @@ def test_the_command_prints_the_comparison_the_published_figures_and_who_is_left
         ("difference", f"{row['n100_diff']:+.4f} ({row['n100_diff_se']:.4f})"),
         ("difference", f"{row['loss_diff']:+.2f} ({row['loss_diff_se']:.2f})"),
         ("p", f"{row['r50_p']:.3f}"),
+        ("PyTorch", f"{row['best_epoch_pytorch']:.0f}/{row['epochs_pytorch']:.0f}"),
     ):
         line = next(line for line in out.splitlines() if f"  {label}  " in line)
         assert f" {shown.replace('0.', '.')} " in f"{line} "

@@ -76,6 +76,24 @@ def test_ratings_and_times_stay_beside_their_events(table):
     assert all(source[user, item] == (rating, time) for user, item, rating, time in events)
 
 
+def test_the_counts_of_a_manifest_are_those_of_its_arrays(tmp_path):
+    table = tmp_path / "mine.csv"
+    rows = [(user, item) for user in range(40) for item in range(3 + user)]  # one item more for each user
+    table.write_text("user,item\n" + "".join(f"{user},{item}\n" for user, item in rows))
+    done = prepared_from(table, columns={"user": "user", "item": "item"}, test_users_size=0.25, test_size=0.05)
+    counts, sizes = done.manifest["counts"], np.arange(5, 43)  # of the 38 users with 5 clicks and more
+    assert (counts["users"], counts["items"], counts["events"]) == (38, 42, sizes.sum())
+    assert counts["density"] == sizes.sum() / (38 * 42)
+    assert counts["clicks_per_user"] == {
+        "min": 5.0, "5 %": 6.85, "25 %": 14.25, "median": 23.5, "75 %": 32.75, "95 %": 40.15, "max": 42.0,
+    }  # fmt: skip
+    for held in ("validation", "test"):
+        clicks = np.diff(getattr(done, f"{held}_held_out").indptr)
+        assert counts[f"{held}_held_out_events"] == clicks.sum()
+        assert counts[f"{held}_users_with_held_out_events"] == np.count_nonzero(clicks)
+        assert {0, 1} <= set(clicks), "of 5 % of the clicks, rounded down: a user with one is a user with some"
+
+
 @pytest.mark.parametrize("min_rating", [None, 2])
 @pytest.mark.parametrize("timed", [True, False], ids=["with times", "without times"])
 def test_each_event_keeps_the_row_it_stands_in_and_its_time(table, timed, min_rating):

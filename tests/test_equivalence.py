@@ -13,7 +13,7 @@ from scipy import stats
 from experiments.analysis import equivalence
 from experiments.analysis.compare import compare
 from experiments.analysis.comparison_text import pairs_text
-from experiments.analysis.history import read_curve_pair
+from experiments.analysis.history import read_curve, read_curve_pair
 from experiments.analysis.runs import read
 from experiments.analysis.statistics import equivalence_test
 from run_folders import per_user_values, write_run
@@ -80,6 +80,8 @@ def test_equal_frameworks_are_shown_to_be_equal(tmp_path, capsys):
     assert out.count(" equal") >= 2
     assert "1 of 1 settings: equal within 0.003 NDCG@100, over users and seeds" in out
     assert "never" in out
+    scores = [line.split() for line in out.splitlines() if line.startswith("1 ")]
+    assert ["1", "6", "0.36000", "0.36000"] in scores, "seed, epoch, both curves"
 
 
 def test_a_difference_beyond_the_margin_is_not_equal(tmp_path, capsys):
@@ -163,6 +165,14 @@ def test_curves_part_where_they_differ_by_a_ten_thousandth(tmp_path, step, parti
     curves = read_curve_pair(*({"folder": tmp_path / name} for name in ("a", "b")))
     assert curves.parting == parting
     assert curves.train_loss_apart == pytest.approx(step, rel=1e-3)
+
+
+def test_the_time_until_an_evaluation_is_that_of_all_epochs_and_evaluations_before(tmp_path):
+    rows = {"epoch": [1, 2, 3, 4], "val_n100": [None, 0.3, None, 0.4], "seconds": [5.0, 1.0, 1.0, 1.0]}
+    pd.DataFrame(rows | {"eval_seconds": [None, 0.5, None, 0.25]}).to_csv(tmp_path / "history.csv", index=False)
+    curve = read_curve({"folder": tmp_path, "best_epoch": 4})
+    assert curve.epochs.tolist() == [2, 4]
+    assert curve.seconds.tolist() == [6.5, 8.75]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -414,6 +415,30 @@ def test_fifteen_models_have_looks_of_their_own_and_fit_a_figure(monkeypatch):
 
 
 # --- what is missing leaves a note
+
+
+@pytest.mark.parametrize(
+    ("n", "places"), [(1, [0]), (2, [-0.1, 0.1]), (3, [-0.2, 0, 0.2]), (5, [-0.32, -0.16, 0, 0.16, 0.32])]
+)
+def test_marks_side_by_side_stand_around_their_place(n, places):
+    assert plot_style.spread_out(n, 0.2).tolist() == pytest.approx(places)
+
+
+@pytest.mark.parametrize(
+    ("annealing", "label"), [("constant", "β = 0.2 throughout"), ("relative", "β at the end of the epoch")]
+)
+def test_the_upper_axis_of_an_annealing_curve_is_its_beta(tmp_path, data_dir, annealing, label):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    for engine in ("pytorch", "mxnet"):
+        folder = write_full_run(tmp_path, data_dir, engine, annealing=annealing)
+        if annealing == "constant":
+            history = pd.read_csv(folder / "history.csv").assign(beta=0.2)
+            history.to_csv(folder / "history.csv", index=False)
+    part = parts_of(tmp_path, data_dir)["annealing"]
+    figure = part.draw(part.content, False)
+    figure.canvas.draw()
+    assert {axis.get_xlabel() for axes in figure.axes for axis in axes.child_axes} == {label}
+    plt.close(figure)
 
 
 def draw_all(results, data_dir):
