@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,10 +22,11 @@ from hypothesis import strategies as st
 
 from experiments import main_job
 from experiments.grids import command as grid
+from experiments.grids import dry_run
 from experiments.grids import execute as grid_run
 from experiments.grids import file as grid_file
 from experiments.grids import plan as grid_plan
-from experiments.grids.estimate import Estimator, Rates
+from experiments.grids.estimate import Estimate, Estimator, Rates
 from experiments.grids.execute import arguments_of, command_of
 from experiments.grids.file import grid_names, read_grid
 from experiments.grids.planned import Planned, describe
@@ -575,11 +578,26 @@ def test_a_dry_run_needs_no_data(monkeypatch, tmp_path, capsys):
 
 def test_an_annealing_dry_run_says_what_is_not_known_yet(stand_in, capsys):
     grid.main(["--grid", "annealing", "--dataset", "tiny", "--engines", "mxnet", "--dry_run", *stand_in.argv])
-    assert capsys.readouterr().out.count("--anneal_cap <beta at its best epoch when annealed to 1>") == 6
+    commands = [line for line in capsys.readouterr().out.splitlines() if "<beta at" in line]
+    assert len(commands) == 6
+    for line in commands:
+        unknown = ("--anneal_cap <beta at its best epoch when annealed to 1>", "--anneal_share <slope kept>")
+        known = functools.reduce(lambda text, words: text.replace(words, ""), unknown, line[line.index("--") :])
+        assert unknown[0] in line
+        assert parsed_run(shlex.split(known), "main.py").model.name == "vae", "all else is the command of the run"
+
+
+def test_a_dry_run_adds_up_the_hours_and_the_largest_runs_memory(capsys):
+    estimates = [Estimate(3 * 3600, 1024, True), Estimate(7200, 3072, True), Estimate(3600, 2048, False), None]
+    dry_run._print_sums(estimates, finished=2, jobs=2)
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "6 runs, 2 of them finished; the others, 2 at a time: about 3.0 h, 5.0 GiB of memory",
+        "1 without an estimate: nothing like them was measured, or data are unknown",
+    ]
 
 
 def test_an_estimate_is_that_of_the_same_shape_measured_before(stand_in, write_grid):
-    path = write_grid(SMALL)
+    path = write_grid(SMALL.replace("n_epochs = 3", "n_epochs = 30"))
     assert grid.main(["--grid", path, "--engines", "pytorch", *stand_in.argv]) == 0
     for folder in stand_in.results.glob("runs/*"):
         write_json(folder / "run.json", {"seconds": 30.0, "threads": 2, "peak_memory_mib": 512.0, "device": "cpu"})
@@ -590,6 +608,9 @@ def test_an_estimate_is_that_of_the_same_shape_measured_before(stand_in, write_g
     same = estimator.estimate(dataclasses.replace(vae, options=longer), COUNTS)
     assert (same.measured, same.mib) == (True, 512.0)
     assert math.isclose(same.seconds, 30.0 / 3 * 300 * 2)  # ten seconds an epoch, on half the threads
+    for patience, seconds in ((20, 30.0), (0, 300.0)):  # they stopped after 3 of 30 epochs
+        alike = vae.options.replace(early_stop_patience=patience, threads=2)
+        assert math.isclose(estimator.estimate(dataclasses.replace(vae, options=alike), COUNTS).seconds, seconds)
     other = estimator.estimate(dataclasses.replace(vae, options=wide), COUNTS)
     assert not other.measured
 
