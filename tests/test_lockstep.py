@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -53,6 +54,9 @@ def test_both_engines_in_lock_step_on_prepared_data(options, capfd, model):
     out = capfd.readouterr().out
     assert "PASS: the engines agree" in out
     assert "weights after step 6" in out
+    betas = {int(line.split()[0]): line.split()[1] for line in out.splitlines() if re.match("[1246] ", line.strip())}
+    rise = 0.2 / 24 if model == "vae" else 0  # to the cap in 6 epochs of 4 steps, from the first on
+    assert betas == {step: f"{rise * (step - 1):.4f}" for step in (1, 2, 4, 6)}
 
 
 @pytest.mark.parametrize(
