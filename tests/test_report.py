@@ -30,7 +30,7 @@ from experiments.analysis.table import Table, latex_text
 from experiments.report import command as report_command
 from experiments.report.build import ReportInput, sections
 from experiments.report.comparisons import verdict
-from experiments.report.figures import bands
+from experiments.report.figures import bands, panels
 from experiments.report.settings import best_settings, settings_of, with_result
 from experiments.report.tables import likelihood_table
 from report_runs import edit_metrics, write_full_run, write_grid
@@ -438,6 +438,41 @@ def test_the_upper_axis_of_an_annealing_curve_is_its_beta(tmp_path, data_dir, an
     figure = part.draw(part.content, False)
     figure.canvas.draw()
     assert {axis.get_xlabel() for axes in figure.axes for axis in axes.child_axes} == {label}
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(("epoch_seconds", "unit", "words"), [(2.0, 1, "14.7 s"), (60.0, 60, "7.01 min")])
+def test_curves_by_the_clock_are_in_the_unit_said(tmp_path, data_dir, epoch_seconds, unit, words):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    folder = write_full_run(tmp_path, data_dir)  # of 9 epochs, the seventh the best, each with an evaluation of .1 s
+    pd.read_csv(folder / "history.csv").assign(seconds=epoch_seconds).to_csv(folder / "history.csv", index=False)
+    part = parts_of(tmp_path, data_dir)["time"]
+    (axes,) = (figure := part.draw(part.content, False)).axes
+    assert axes.lines[0].get_xdata().tolist() == pytest.approx((epoch_seconds + 0.1) * np.arange(1, 10) / unit)
+    assert axes.get_xlabel().startswith("minutes" if unit == 60 else "seconds")
+    assert [text.get_text() for text in axes.texts] == [f"PyTorch: best after {words}"]
+    plt.close(figure)
+
+
+def test_every_width_that_was_run_has_its_place_in_the_panel(tmp_path, data_dir):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    for width in (4, 8, 16):
+        write_full_run(tmp_path, data_dir, p_dims=(width, 32))
+    part = parts_of(tmp_path, data_dir)["widths"]
+    (axes,) = (figure := part.draw(part.content, False)).axes
+    low, high = axes.get_xlim()
+    assert axes.get_xticks().tolist() == [4, 8, 16]
+    assert low < 4 < 16 < high
+    plt.close(figure)
+
+
+def test_scores_too_low_to_be_drawn_are_said_in_the_panel():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    figure, axes = plt.subplots()
+    assert panels.without_far(axes, [0.4, 0.39, 0.02, 0.01, 0.015], float) == [0.4, 0.39]
+    assert [text.get_text() for text in axes.texts] == ["not shown: 3 at .010–.020"]
+    assert panels.without_far(axes, [0.4, 0.39], float) == [0.4, 0.39]
+    assert len(axes.texts) == 1
     plt.close(figure)
 
 
