@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import errno
 import json
+import math
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from experiments.grids import command as grid
 from experiments.grids.processes import Job, JobState, run_jobs
 from experiments.runs import run as runs
 from experiments.runs import verify
+from experiments.runs.divergence import DivergedError, check_loss
 from experiments.runs.folder import RunFolder
 from experiments.runs.loop import Training
 from experiments.runs.out_of_memory import memory_explained
@@ -292,8 +294,18 @@ def test_a_run_that_diverges_before_any_evaluation_has_a_row_without_figures(eng
     assert row["status"] == DIVERGED
     assert np.isnan(row["n100"])
     assert np.isnan(row["best_epoch"])
+    (folder,) = Path(options.settings.log_dir).glob("runs/*")
+    for name in ("per_user.npz", "lists.npz"):
+        with np.load(folder / name, allow_pickle=False) as stored:
+            assert {len(array) for array in stored.values()} == {0}, "of no user"
     assert runs.main(engine, argv) == 2
     assert "finished before" in capsys.readouterr().out
+
+
+def test_a_model_without_beta_diverges_at_beta_0():
+    with pytest.raises(DivergedError) as raised:
+        check_loss(math.inf, 3, 2, {"lr": 0.01})
+    assert raised.value.where.record() == {"epoch": 3, "batch": 2, "lr": 0.01, "beta": 0.0, "loss": "inf"}
 
 
 def test_an_evaluation_that_is_no_number_is_a_divergence_too(engine, package, options, monkeypatch):
@@ -381,6 +393,15 @@ def test_out_of_memory_names_the_sizes_and_what_to_do(engine, package, options, 
     monkeypatch.setattr(package.StepLearner, "evaluate", refuse)
     assert runs.main(engine, argv_of(options)) == 2
     assert "while evaluating: the scores of 500 users x 40 items" in capsys.readouterr().err
+
+
+def test_of_a_batch_of_one_user_no_smaller_one_is_advised(engine, package, options, monkeypatch, capsys):
+    def refuse(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(package.StepLearner, "train_step", refuse)
+    assert runs.main(engine, [*argv_of(options), "--batch_size", "1"]) == 2
+    assert "try smaller --p_dims, or a machine with more memory" in capsys.readouterr().err
 
 
 def test_a_model_that_no_memory_holds_is_one_line(engine, options, capsys):
@@ -535,6 +556,19 @@ def test_stored_weights_confirm_stored_metrics(engine, options, capsys, likeliho
     assert "loss" in captured.out
     assert "DIFFERS" in captured.out
     assert captured.err.startswith("NOT CONFIRMED")
+
+
+@pytest.mark.parametrize(
+    ("name", "stored", "found", "agrees"),
+    [
+        ("n100", 0.3, 0.30004, True), ("n100", 0.3, 0.30006, False), ("r20", 0.3, 0.29994, False),
+        ("loss", 500.0, 500.004, True), ("loss", 500.0, 500.006, False), ("nll", 500.0, 499.994, False),
+    ],
+)  # fmt: skip
+def test_a_metric_agrees_within_5e_5_and_a_loss_within_a_hundred_thousandth_of_it(name, stored, found, agrees):
+    finding = verify.Finding(name, stored, found)
+    assert finding.agrees == agrees
+    assert str(finding).endswith("agrees" if agrees else "DIFFERS")
 
 
 def test_what_cannot_be_verified_says_why(either, options, capsys):

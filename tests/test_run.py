@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_a_run_leaves_everything_its_reader_needs(engine, options):
+    begun = time.perf_counter()
     folder = runs.run(engine, options)
+    took = time.perf_counter() - begun
     assert sorted(path.name for path in folder.iterdir()) == [
         "best.safetensors", "history.csv", "lists.npz", "log.txt", "metrics.json", "options.json", "per_user.npz",
         "run.json",
@@ -46,11 +49,29 @@ def test_a_run_leaves_everything_its_reader_needs(engine, options):
         assert metrics["test_se"][name] == pytest.approx(error, rel=1e-4, abs=1e-9)
     about = json.loads((folder / "run.json").read_text())
     assert {"numpy", "python", ENGINES[engine].framework} <= set(about["versions"])
-    assert about["epoch_seconds"] > 0
+    assert 0 < about["epoch_seconds"] < took
+    assert 0 < history["seconds"].sum() + history["eval_seconds"].sum() <= about["seconds"] <= took
     assert about["peak_memory_mib"] > 50
     table = pd.read_csv(folder.parent.parent / "all_results.csv")
     assert table["run_id"].tolist() == [folder.name]
     assert table["n100"].tolist() == [metrics["test"]["n100"]]
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_users(engine, package, options, monkeypatch):
+    read, noted = package.StepLearner.read_terms, []
+
+    def noting(self, handle):
+        noted.append(read(self, handle))
+        return noted[-1]
+
+    monkeypatch.setattr(package.StepLearner, "read_terms", noting)
+    folder = runs.run(engine, options.replace(batch_size=100, n_epochs=2))
+    batches = np.array([100, 100, 40])  # of 240 training users
+    history = pd.read_csv(folder / "history.csv")
+    for name in ("nll", "kl"):
+        by_epoch = np.array([terms[name] for terms in noted]).reshape(2, 3)
+        assert history[name].tolist() == pytest.approx(by_epoch @ batches / 240, rel=1e-12)
+    assert history["loss"].tolist() == pytest.approx(history["nll"] + history["beta"] * history["kl"], rel=1e-12)
 
 
 def test_the_stored_lists_are_those_that_the_figures_were_taken_from(engine, options, data_dir):

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.runs.deviations import FallingPlateau
 from utils.options import RunOptions
 from utils.schedules import PlateauSchedule, Progress
 
@@ -97,12 +98,13 @@ def test_the_scheduler_cuts_the_rate_once_patience_is_exceeded():
 _SCORES = st.one_of(st.floats(0, 1), st.integers(0, 40).map(lambda n: 0.4 * (1 + 3e-5 * n)))
 
 
-@given(st.lists(_SCORES, min_size=1, max_size=60), st.integers(0, 6))
-def test_the_scheduler_is_pytorchs_own(scores, patience):
+@pytest.mark.parametrize(("schedule", "mode"), [(PlateauSchedule, "max"), (FallingPlateau, "min")])
+@given(scores=st.lists(_SCORES, min_size=1, max_size=60), patience=st.integers(0, 6))
+def test_the_scheduler_is_pytorchs_own(schedule, mode, scores, patience):
     torch = pytest.importorskip("torch")
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", patience=patience)
-    ours = PlateauSchedule(lr=1.0, patience=patience)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode=mode, patience=patience)
+    ours = schedule(lr=1.0, patience=patience)
     for score in scores:  # none negative: with a relative threshold PyTorch's own rule for those accepts worse ones
         theirs.step(score)
         ours.update(score)
