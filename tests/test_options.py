@@ -88,6 +88,13 @@ def test_options_are_checked_against_each_other(given_options, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["min_user_click", "min_item_click"])
+def test_a_selection_may_ask_for_no_clicks_at_all_and_not_for_fewer(name):
+    assert getattr(parsed_run([f"--{name}", "0"], "main.py").data, name) == 0
+    with pytest.raises(UserError, match=f"--{name}: '-1' was given, expected a whole number, at least 0"):
+        parsed_run([f"--{name}", "-1"], "main.py")
+
+
 def test_a_dae_has_no_beta_to_contradict():
     assert RunOptions(model="dae", anneal_cap=0.0).resolved().model.anneal_cap == 0
 
