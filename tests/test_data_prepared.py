@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import multiprocessing
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from data_prep import KEEP_ALL, DataOptions, find_prepared, load_prepared, prepare
 from data_prep.export import export_csv
+from data_prep.folders import folder_written_whole
 from data_prep.scenarios.strong import split
 from utils.system.errors import UserError
 
@@ -155,6 +157,21 @@ def test_the_two_parts_of_a_held_out_set_share_users_and_no_event(table):
     assert sorted(np.concatenate(everyone)) == list(range(40))
 
 
+def test_the_checksum_of_the_source_is_its_files_or_that_of_their_list(table):
+    source = prepared_from(table).manifest["source"]
+    digest = hashlib.sha256(table.read_bytes()).hexdigest()
+    assert source["sha256"] == digest
+    assert source["files"] == [{"name": "mine.csv", "size": table.stat().st_size, "sha256": digest}]
+    parts = {f"pinterest-20.{part}.rating": "".join(f"{user}\t{item}\t1\n" for user in range(40) for item in items)
+             for part, items in (("train", range(9)), ("test", [9]))}  # fmt: skip
+    for name, text in parts.items():
+        (table.parent / name).write_text(text)
+    source = prepare(DataOptions("pinterest"), table.parent, table.parent / "data", say=quiet).manifest["source"]
+    listed = "".join(f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n" for name, text in parts.items())
+    assert [file["name"] for file in source["files"]] == list(parts)
+    assert source["sha256"] == hashlib.sha256(listed.encode()).hexdigest()
+
+
 def test_the_folder_is_named_by_options_and_source_and_nothing_else(table, tmp_path):
     first = prepared_from(table)
     assert first.folder.name == f"strong-{first.fingerprint}"
@@ -207,6 +224,11 @@ def test_one_of_ones_own_is_found_by_any_option_stated(table):
     everything = prepared_from(table)
     assert find_prepared(data, "mine", min_rating=KEEP_ALL).fingerprint == everything.fingerprint
     assert find_prepared(data, "mine", min_rating="none").fingerprint == everything.fingerprint
+
+
+def test_a_word_that_tells_no_preparations_apart_is_refused(table):
+    with pytest.raises(TypeError, match=r"find_prepared takes no \['columns'\]"):
+        find_prepared(prepared_from(table).folder.parents[2], "mine", columns={"user": "user", "item": "item"})
 
 
 def test_unstated_means_published_for_a_catalogued_set(table):
@@ -276,6 +298,23 @@ def test_a_manifest_that_is_none(table):
     path.unlink()
     with pytest.raises(UserError, match="no prepared data"):
         load_prepared(done.folder)
+
+
+def test_who_finds_the_folder_there_leaves_it_and_who_cannot_rename_says_so(tmp_path, monkeypatch):
+    folder = tmp_path / "done"
+    for text in ("first", "second"):
+        with folder_written_whole(folder) as temporary:
+            (temporary / "file").write_text(text)
+    assert (folder / "file").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["done"]
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr("pathlib.Path.rename", refuse)
+    with pytest.raises(OSError, match="no space left"), folder_written_whole(tmp_path / "other") as temporary:
+        (temporary / "file").write_text("lost")
+    assert [path.name for path in tmp_path.iterdir()] == ["done"]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
