@@ -105,7 +105,8 @@ class Remembered:
     def __init__(self, ranked):
         self.ranked = ranked
 
-    def evaluate(self, fold_in, k, epoch=0, heed=None):
+    def evaluate(self, fold_in, k, epoch, heed):
+        self.asked = {"k": k, "epoch": epoch}
         ranked = np.full((fold_in.shape[0], k), -1, np.int32)
         ranked[:, : self.ranked.shape[1]] = self.ranked
         return Evaluation(ranked, {"nll": np.arange(fold_in.shape[0], dtype=float)})
@@ -115,7 +116,9 @@ def test_only_users_with_something_held_out_are_judged(data_dir):
     task = task_of(find_prepared(data_dir, "tastes"), RunOptions().resolved())
     held_out = csr_matrix(([1.0, 1.0], ([0, 2], [5, 1])), shape=(3, 8))
     fold = Fold(random_clicks(3, 8, 0.3), held_out)
-    judged = task.judge(Remembered(np.array([[5, 1], [5, 1], [5, 1]])), fold)
+    learner = Remembered(np.array([[5, 1], [5, 1], [5, 1]]))
+    judged = task.judge(learner, fold)
+    assert learner.asked == {"k": 100, "epoch": 0}, "lists as long as the metrics', under the noise of the test"
     assert judged.users.tolist() == [0, 2]
     assert judged.figures["n100"] == pytest.approx([1, 1 / np.log2(3)])
     assert judged.means()["n100"][0] == pytest.approx((1 + 1 / np.log2(3)) / 2)
