@@ -216,6 +216,13 @@ def test_this_environment_lacks_nothing_but_what_is_taken_away(monkeypatch):
     assert not any(line.startswith(("numpy", "torch", "pandas", "mxnet", "ruff")) for line in lacks)
 
 
+@pytest.mark.parametrize(("lacks", "code"), [([], 0), (["torch>=2.2,<3 (has none)", "tqdm>=4.66 (has 1.0)"], 1)])
+def test_check_says_what_is_lacking_and_by_its_exit_code_whether_anything_is(monkeypatch, capsys, lacks, code):
+    monkeypatch.setattr(installation, "lacking", lambda: lacks)
+    assert installation.main(["--check"]) == code
+    assert capsys.readouterr().out == (", ".join(lacks) + "\n" if lacks else "")
+
+
 def test_wrong_arguments_are_refused():
     with pytest.raises(UserError, match="expected nothing or --check"):
         installation.main(["--chek"])
