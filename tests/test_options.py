@@ -125,6 +125,7 @@ def test_a_run_has_the_same_id_however_its_options_are_written(chosen):
     options = RunOptions(**chosen)
     assert options.run_id("mxnet", "abc") == options.resolved().run_id("mxnet", "abc")
     elsewhere = options.replace(log_dir="elsewhere", data_dir="x", threads=3, save_results=True)
+    elsewhere = elsewhere.replace(eval_batch_size=77, prefetch=1, save_every=9.0)
     assert elsewhere.run_id("mxnet", "abc") == options.run_id("mxnet", "abc")
     json.dumps(options.resolved().flat())
 
