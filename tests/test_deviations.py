@@ -18,7 +18,7 @@ from experiments.tasks import task_of
 from experiments.tasks.clicks import training_batches
 from oracle import oracle_pass
 from utils.batches import Batch, plain_batch
-from utils.deviations import DEVIATIONS, PROFILES, deviations_of
+from utils.deviations import DEVIATIONS, PROFILES, deviations_of, engine_deviations, shared_deviations
 from utils.engine import Evaluation, engine_obstacle, load_engine
 from utils.options import RunOptions
 from utils.options.command import parsed_run
@@ -55,6 +55,14 @@ def test_the_profiles_are_those_of_the_published_code():
     assert deviations_of(at_2020.model, "pytorch") == shared
     assert deviations_of(at_2020.model, "mxnet") == set(DEVIATIONS), "MXNet had them all"
     assert not deviations_of(RunOptions().model, "mxnet") | deviations_of(RunOptions().model, "pytorch")
+
+
+@pytest.mark.parametrize("name", ["mxnet", "pytorch"])
+def test_what_acts_in_the_shared_training_is_told_to_it_and_all_else_to_the_engine(name):
+    study = RunOptions(profile="recotour2020").resolved().model
+    shared = {"plateau_min", "batch_mean_loss", "stale_best"}
+    assert shared_deviations(study, name) == shared
+    assert engine_deviations(study, name) == PROFILES["recotour2020"][name] - shared
 
 
 def test_names_add_to_the_profile_and_no_names_take_from_it():

@@ -414,9 +414,6 @@ def test_fifteen_models_have_looks_of_their_own_and_fit_a_figure(monkeypatch):
         assert -0.5 < places[0] < places[-1] < 0.5
 
 
-# --- what is missing leaves a note
-
-
 @pytest.mark.parametrize(
     ("n", "places"), [(1, [0]), (2, [-0.1, 0.1]), (3, [-0.2, 0, 0.2]), (5, [-0.32, -0.16, 0, 0.16, 0.32])]
 )
@@ -474,6 +471,9 @@ def test_scores_too_low_to_be_drawn_are_said_in_the_panel():
     assert panels.without_far(axes, [0.4, 0.39], float) == [0.4, 0.39]
     assert len(axes.texts) == 1
     plt.close(figure)
+
+
+# --- what is missing leaves a note
 
 
 def draw_all(results, data_dir):

@@ -168,6 +168,17 @@ def test_a_damaged_run_is_left_out_and_named(tmp_path, capsys, name, damage, sai
     assert said in line
 
 
+@pytest.mark.parametrize(
+    "damage", [{"p_dims": [200, "wide"]}, {"p_dims": []}, {"dropout_enc": [True]}, {"q_dims": 600}]
+)
+def test_a_list_that_holds_anything_else_is_damage(tmp_path, capsys, damage):
+    good, bad = write_run(tmp_path, seed=1), write_run(tmp_path, seed=2)
+    change(bad / "options.json", **damage)
+    assert [row["run_id"] for row in rows_of(results.rebuild(tmp_path))] == [good.name]
+    ((name, value),) = damage.items()
+    assert f"{bad}: its files are damaged ({name} is {value})" in capsys.readouterr().err
+
+
 def test_a_run_that_cannot_be_read_is_left_out_and_named(tmp_path, capsys, monkeypatch):
     write_run(tmp_path, seed=1)
     bad = write_run(tmp_path, seed=2) / "metrics.json"
