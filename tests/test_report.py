@@ -26,7 +26,7 @@ from experiments.analysis.published import published
 from experiments.analysis.runs import distinct_runs, read, widths_of
 from experiments.analysis.settings_text import setting, shared_and_varying
 from experiments.analysis.statistics import holm
-from experiments.analysis.table import Table, latex_text
+from experiments.analysis.table import Column, Table, latex_text
 from experiments.report import command as report_command
 from experiments.report.build import ReportInput, sections
 from experiments.report.comparisons import verdict
@@ -169,6 +169,13 @@ def test_every_table_is_there_as_csv_with_all_digits_and_as_latex(page, grid):
 )
 def test_latex_prints_what_was_meant(text, latex):
     assert latex_text(text) == latex
+
+
+def test_a_table_in_a_document_has_its_caption_and_its_notes_below_it():
+    columns = [Column("n", "r", lambda record: str(record["n"]))]
+    table = Table("t", "A title", columns, [{"n": 1}], "What is counted.", ["One is missing."])
+    assert table.markdown().split("\n\n") == ["|   n |\n|----:|\n|   1 |", "What is counted.", "One is missing."]
+    assert Table("t", "A title", columns, [{"n": 1}]).text().split("\n\n") == ["A title", "  n\n---\n  1"]
 
 
 def test_the_page_has_every_colour_of_the_figures_in_light_dark_and_print():
