@@ -237,9 +237,3 @@ def test_pinterest_is_its_train_and_test_file(tmp_path, given):
     (tmp_path / "pinterest-20.test.negative").write_text("(0,4)\t1\t2\n")
     raw = tmp_path if given == "folder" else tmp_path / "pinterest-20.train.rating"
     assert [row[:2] for row in rows_of(read(raw, "pinterest"))] == [(0, 5), (1, 3), (0, 4)]
-
-
-def test_ids_that_are_text_in_one_of_several_files_are_text_in_all(tmp_path):
-    (tmp_path / "pinterest-20.train.rating").write_text("0\t5\t1\n7\t3\t1\n")
-    (tmp_path / "pinterest-20.test.rating").write_text("u0\t4\t1\n")
-    assert [row[:2] for row in rows_of(read(tmp_path, "pinterest"))] == [("0", 5), ("7", 3), ("u0", 4)]

@@ -40,7 +40,7 @@ from utils.models import MODELS
 from utils.results import rebuild
 from utils.run_arrays import read_per_user
 from utils.system.errors import UserError, guarded
-from utils.system.files import write_json
+from utils.system.files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ("annealing", "time", "losses", "frameworks", "quintiles", "bands")
@@ -268,9 +268,11 @@ def test_the_settings_shown_to_be_equal_are_counted_and_the_others_are_not(tmp_p
         for model, apart in (("vae", 0.0), ("dae", 0.05)):
             write_full_run(tmp_path, data_dir, "pytorch", model=model, seed=seed)
             write_full_run(tmp_path, data_dir, "mxnet", model=model, seed=seed, shift=1e-6 * seed - apart)
+        for engine in ("pytorch", "mxnet"):
+            write_full_run(tmp_path, data_dir, engine, lr=0.002, seed=seed)
     _, found, _ = sections([read(str(tmp_path))], ReportInput((str(tmp_path),), str(data_dir)))
     assert found.findings[-1] == (
-        "PyTorch and MXNet: 1 of 2 settings shown to be equal within 0.003 NDCG@100, over users."
+        "PyTorch and MXNet: 2 of 3 settings shown to be equal within 0.003 NDCG@100, over users."
     )
     words = {
         row["setting"].split()[0]: verdict(row, "users")
@@ -337,8 +339,12 @@ def test_the_studys_profile_stands_for_a_model_only_where_nothing_else_ran(tmp_p
 def test_published_figures_stand_beside_ours(tmp_path, data_dir):
     figures = published()
     write_full_run(tmp_path, data_dir, dataset="movielens")
-    records = parts_of(tmp_path, data_dir)["best"].records
+    table = parts_of(tmp_path, data_dir)["best"]
+    records = table.records
     assert [row["source"] for row in records[:2]] == ["ours", "recotour2020"]
+    ours, theirs = (shown_in(table, record)["NDCG@100"][0] for record in records[:2])
+    assert re.fullmatch(r"\.\d{4} \(\.\d{4}\)", ours), "with its error, which was not published"
+    assert re.fullmatch(r"\.\d{3}", theirs)
     assert max(row["n100"] for row in records if row["source"] == "liang2018") == 0.426
     assert len(figures) > len(records)
 
@@ -559,6 +565,11 @@ def test_data_that_are_gone_or_others(tmp_path, data_dir):
     parts = draw_all(tmp_path, tmp_path / "nowhere")
     for name in ("data-sets", "quintiles", "beyond"):
         assert "the prepared data" in notes_of(parts[name])
+    (other := tmp_path / "strong-00000000").mkdir()  # a preparation, and not the run's
+    write_json(other / "manifest.json", {})
+    for record in tmp_path.glob("runs/*/run.json"):
+        write_json(record, {**read_json(record), "manifest": str(other / "manifest.json")})
+    assert "the prepared data" in notes_of(draw_all(tmp_path, tmp_path / "nowhere")["data-sets"])
     with np.load(folder / "lists.npz") as stored:
         np.savez(folder / "lists.npz", user=stored["user"], items=stored["items"] + 1000)
     assert "not of these data" in notes_of(draw_all(tmp_path, data_dir)["beyond"])
