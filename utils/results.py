@@ -19,7 +19,6 @@ import pandas as pd
 from utils.engine import ENGINES
 from utils.metrics.ranking import METRICS
 from utils.models import MODELS
-from utils.models.base import ModelOptions
 from utils.options import DEFAULT_MODEL, defaults_of, fields_of
 from utils.results_table import (
     DECISIVE_OPTIONS,
@@ -29,6 +28,7 @@ from utils.results_table import (
     PREPARATION_OPTIONS,
     as_text,
     fits,
+    not_applicable,
     parse_table,
 )
 from utils.system.errors import UserError, one_line
@@ -222,16 +222,7 @@ def _metric_values(metrics: dict[str, Any], model: str) -> dict[str, Any]:
     plain = ("run_id", "data", "dl_frame", "best_epoch", "n_parameters", "epochs", "updates", "beta", "test_users")
     values |= {name: metrics.get(name) for name in plain}
     values["status"] = metrics.get("status", FINISHED)
-    return values | _not_applicable(MODELS[model].options, values)
-
-
-def _not_applicable(model: type[ModelOptions], values: dict[str, Any]) -> dict[str, str]:
-    """What a model has none of: terms of an objective, epochs, a beta."""
-    names = [name for name in ("nll", "kl") if name not in model.terms]
-    names += [] if model.terms else ["loss", "val_loss"]
-    names += ["best_epoch", "epochs", "updates"] if model.training is None else []
-    names += ["beta"] if values["beta"] is None else []
-    return dict.fromkeys(names, NOT_APPLICABLE)
+    return values | not_applicable(MODELS[model].options, values)
 
 
 def _run_values(run: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:

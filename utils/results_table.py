@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from utils.models import MODELS
+from utils.models.base import ModelOptions
 from utils.options import DataSelection, decisive_of
 from utils.system.errors import UserError
 
@@ -46,6 +47,15 @@ _TEXTS = {name for name, kind in _OPTIONS.items() if kind in ("str", "str | None
     "model", "dl_frame", "machine", "run_id", "data", "status", "framework", "numpy", "python", "git_commit",
     "finished", "source", "protocol", "note",
 }  # fmt: skip
+
+
+def not_applicable(model: type[ModelOptions], values: Mapping[str, Any]) -> dict[str, str]:
+    """``NA`` in the columns of what a model has none of: terms of an objective, epochs, a beta."""
+    names = [name for name in ("nll", "kl") if name not in model.terms]
+    names += [] if model.terms else ["loss", "val_loss"]
+    names += ["best_epoch", "epochs", "updates"] if model.training is None else []
+    names += ["beta"] if values["beta"] is None else []
+    return dict.fromkeys(names, NOT_APPLICABLE)
 
 
 def as_text(value: Any) -> str:

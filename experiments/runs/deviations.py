@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 
 from experiments.runs.folder import RunFolder
-from experiments.runs.loop import Losses, Training, losses
+from experiments.runs.loop import Training
+from experiments.runs.losses import Losses, losses
 from experiments.tasks.clicks import ClickTask
 from utils.deviations import shared_deviations
 from utils.engine import Evaluation, StepLearner

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from experiments.runs.fitting import Fitting
-from experiments.runs.loop import Losses, Training
+from experiments.runs.loop import Training
+from experiments.runs.losses import Losses
 from experiments.runs.out_of_memory import memory_explained
 from experiments.tasks.clicks import ClickTask
 from utils.engine import Learner

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from experiments.runs.folder import RunFolder
-from experiments.runs.loop import Losses, losses
+from experiments.runs.losses import Losses, losses
 from experiments.runs.out_of_memory import memory_explained
 from experiments.tasks.clicks import ClickTask
 from utils.engine import FittedLearner

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,20 +14,17 @@ from tqdm import tqdm
 
 from experiments.runs.divergence import DivergedError, Divergence, check_loss
 from experiments.runs.folder import STATE, RunFolder
+from experiments.runs.losses import losses
 from experiments.runs.out_of_memory import memory_explained
 from experiments.runs.steps import Step, training_steps
 from experiments.tasks.clicks import ClickTask, Judgement
 from utils.engine import Evaluation, StepLearner, thread_count
-from utils.models.base import ModelOptions
 from utils.options import RunOptions
 from utils.schedules import PlateauSchedule, Progress
 from utils.system.errors import UserError
 from utils.system.interruption import Interruption, LeftOffError
 
 LARGEST_SAVING_SHARE = 0.02  # of a run's time, whatever saving its state costs
-
-#: ``loss`` of an evaluation under the knobs given, and each of its terms.
-Losses = Callable[[Evaluation, Mapping[str, float]], dict[str, float]]
 
 
 @dataclass
@@ -247,8 +244,6 @@ class Training:
             return -self.losses(judged.evaluation, self.model.final_knobs())["loss"]
         return judged.means()[self.task.watched][0]
 
-    # State
-
     def save(self) -> None:
         """Write all that is needed to go on from here."""
         begun = time.perf_counter()
@@ -290,23 +285,15 @@ class Training:
         self.seconds_before, self.saving_seconds = record["seconds"], record.get("saving_seconds", 0.0)
 
 
-def losses(model: ModelOptions, evaluation: Evaluation, knobs: Mapping[str, float]) -> dict[str, float]:
-    """The loss of an evaluation under ``knobs``, and its terms: means over all its users."""
-    means = evaluation.means()
-    return {"loss": model.objective(means, knobs), **means}
-
-
 def _under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _line(row: dict[str, Any], n_epochs: int, progress: Progress) -> str:
     parts = [f"epoch {row['epoch']:3d}/{n_epochs}  loss {row['loss']:.2f}"]
-    if row["beta"] is not None:
-        parts.append(f"beta {row['beta']:.3f}")
+    parts += [f"beta {row['beta']:.3f}"] if row["beta"] is not None else []
     if row["val_n100"] is not None:
-        parts.append(
-            f"val loss {row['val_loss']:.2f}  val NDCG@100 {row['val_n100']:.4f}  best epoch {progress.best_epoch}"
-        )
+        parts += [f"val loss {row['val_loss']:.2f}", f"val NDCG@100 {row['val_n100']:.4f}"]
+        parts += [f"best epoch {progress.best_epoch}"]
     parts.append(f"{row['seconds'] + (row['eval_seconds'] or 0.0):.1f} s")
     return "  ".join(parts)
