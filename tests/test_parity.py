@@ -9,7 +9,7 @@ import pytest
 
 import oracle
 from conftest import TRAINED, random_clicks
-from experiments.parity.command import BOUNDS
+from experiments.parity.command import BOUNDS, bounds_of
 from experiments.parity.lockstep import apart, lists_apart
 from experiments.tasks.clicks import training_batches
 from oracle import oracle_pass
@@ -54,7 +54,7 @@ def test_loss_and_every_gradient_of_the_first_step_are_the_oracles(
     batch, beta = batches_of(options, random_clicks(N_USERS, N_ITEMS, 0.1))[0]
     nll, kl = trainer.read_terms(trainer.train_step(batch, {"beta": beta, "lr": 0.001})).values()
     wanted = oracle_pass(options, weights, batch, beta)
-    bounds = BOUNDS[precision]
+    bounds = bounds_of(options)
     assert nll + beta * kl == pytest.approx(wanted.nll + beta * wanted.kl, rel=bounds.first_loss)
     gradients = trainer.gradients()
     assert set(gradients) == set(weights)
@@ -81,7 +81,7 @@ def test_fifty_adam_steps_end_where_the_oracle_does(package, model, weight_decay
         wanted = oracle_pass(options, weights, batch, beta)
         oracle.adam(weights, wanted.gradients, state, options.training.lr, weight_decay, decay, t)
     assert t == STEPS
-    bounds = BOUNDS[precision]
+    bounds = bounds_of(options)
     assert nll + beta * kl == pytest.approx(wanted.nll + beta * wanted.kl, rel=bounds.last_loss)
     for name, array in trainer.weights().items():
         assert apart(array, weights[name]) < bounds.last_weight, name
@@ -99,7 +99,7 @@ def test_the_engines_end_together_after_fifty_steps(both, model, depth, precisio
             for trainer in trainers.values()
         ]
     one, other = (nll + beta * kl for nll, kl in losses)
-    bounds = BOUNDS[precision]
+    bounds = bounds_of(options)
     assert one == pytest.approx(other, rel=bounds.last_loss)
     theirs = trainers["mxnet"].weights()
     for name, array in trainers["pytorch"].weights().items():
