@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from baselines.popularity import PopularityLearner
+import importlib
+
+from baselines.learner import BaselineLearner
+from utils.models import MODELS
 from utils.models.base import Statistics
 from utils.options import RunOptions
 from utils.system.errors import UserError
 
 __all__ = ["build", "describe", "device_of"]
 
-_LEARNERS = {"popularity": PopularityLearner}
 
-
-def build(options: RunOptions, n_items: int, statistics: Statistics | None = None) -> PopularityLearner:
+def build(options: RunOptions, n_items: int, statistics: Statistics | None = None) -> BaselineLearner:
     """A learner for resolved ``options``; nothing is drawn, ``statistics`` have no part."""
-    return _LEARNERS[options.model.name](options, n_items)
+    entry = MODELS[options.model.name]
+    return getattr(importlib.import_module(f"{__name__}.{entry.module}"), entry.network)(options, n_items)
 
 
 def describe() -> dict[str, str]:

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from utils.batches import ClickMatrix, binary_clicks
 from utils.engine import Evaluation
 from utils.options import RunOptions
-from utils.ranking import NO_ITEM, list_length
+from utils.ranking import list_length, resolve_ties
 from utils.weights import check_shapes
 
 
@@ -39,10 +39,7 @@ class BaselineLearner:
             heed()
             scores = self.score(clicks)
             scores[clicks.nonzero()] = -np.inf
-            order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-            ranked = np.full((len(scores), k), NO_ITEM, np.int32)
-            ranked[:, : order.shape[1]] = np.where(np.take_along_axis(scores, order, 1) == -np.inf, NO_ITEM, order)
-            lists.append(ranked)
+            lists.append(_top(scores, k))
         return Evaluation(np.concatenate(lists), {})
 
     def rank(self, fold_in: ClickMatrix, k: int) -> np.ndarray:
@@ -57,7 +54,7 @@ class BaselineLearner:
 
     def embed(self, fold_in: ClickMatrix) -> np.ndarray:
         """Raises ``ValueError``: a user of such a model has no code."""
-        raise ValueError(f"{self.model.name} gives users scores but no code; ask rank or scores")
+        raise self.model.no_code()
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The canonical shape of each weight, by canonical name."""
@@ -76,3 +73,10 @@ class BaselineLearner:
         clicks, size = binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size
         for begin in range(0, clicks.shape[0], size):
             yield clicks[begin : begin + size]
+
+
+def _top(scores: np.ndarray, k: int) -> np.ndarray:
+    """The ``k`` best items of each row of ``scores``, ``-inf`` where an item is no candidate."""
+    found = min(k + 1, scores.shape[1])
+    items = np.argpartition(-scores, found - 1, axis=1)[:, :found]
+    return resolve_ties(np.take_along_axis(scores, items, axis=1), items, k, lambda rows: scores[rows])

@@ -23,7 +23,7 @@ from benchmarks.shapes import Shape, synthetic_clicks
 from benchmarks.timing import Target, interleaved, print_targets, ratio
 from benchmarks.training import build_learner, train_epoch
 from utils.engine import ENGINES, StepLearner, load_engine
-from utils.models import MODELS
+from utils.models import TRAINED
 from utils.options import RunOptions
 from utils.system.command_line import integer, option, parsed, parser_for
 from utils.system.errors import UserError, guarded
@@ -41,7 +41,7 @@ class ScalingOptions:
     """The options of the command."""
 
     engine: str = option("pytorch", _WHAT, "the framework", choices=tuple(ENGINES))
-    model: str = option("vae", _WHAT, "the model", choices=tuple(MODELS))
+    model: str = option("vae", _WHAT, "the model", choices=TRAINED)
     users: int = option(2000, _WHAT, "users of the base", integer(4))
     items: int = option(5000, _WHAT, "items of the base", integer(50))
     clicks: int = option(40, _WHAT, "clicks a user of the base, about", integer(10))

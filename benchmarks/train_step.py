@@ -25,7 +25,7 @@ from benchmarks.timing import Target, interleaved, print_targets, ratio
 from benchmarks.training import build_learner, train_steps
 from benchmarks.worker import Worker
 from utils.engine import ENGINES, load_engine
-from utils.models import MODELS
+from utils.models import TRAINED
 from utils.options import RunOptions
 from utils.system.command_line import integer, option, parsed, parser_for
 from utils.system.errors import guarded
@@ -51,7 +51,7 @@ class StepOptions:
 
     engine: str = option("pytorch", _WHAT, "the engine", choices=tuple(ENGINES))
     shape: str = option("ml-20m", _WHAT, "the shape of the data", choices=tuple(SHAPES))
-    model: str = option("both", _WHAT, "the model", choices=("both", *MODELS))
+    model: str = option("both", _WHAT, "the model", choices=("both", *TRAINED))
     batch: int = option(500, _WHAT, "users in a batch", integer(1))
     rounds: int = option(15, _WHAT, "counted rounds", integer(1))
     check: bool = option(False, _WHAT, "exit with 1 when a target is missed (ml-20m has targets)")
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module. Returns 1 when ``--check`` finds a target missed."""
     options = parsed(StepOptions, parser_for(StepOptions, "python -m benchmarks.train_step", __doc__), argv)
     missed = 0
-    for model in MODELS if options.model == "both" else (options.model,):
+    for model in TRAINED if options.model == "both" else (options.model,):
         seconds = step_seconds(options, model)
         shape = SHAPES[options.shape]
         print(f"{options.engine}, {model} 200,600 at {options.shape}: {shape.n_items} items, batch {options.batch}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -16,7 +15,6 @@ from mxnet_impl.runtime import device_of, mx
 from utils.batches import Batch, ClickMatrix, binary_clicks, evaluation_batches
 from utils.engine import Evaluation
 from utils.models.base import Statistics
-from utils.models.linear import gram
 from utils.options import RunOptions
 from utils.ranking import list_length, resolve_ties
 from utils.weights import check_shapes
@@ -76,9 +74,8 @@ class Learner:
         return []  # of a model without a likelihood
 
     def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, DeviceBatch]]:
-        for batch in evaluation_batches(binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size):
-            if not self.model.l2_normalised:
-                batch = dataclasses.replace(batch, values=np.ones_like(batch.values))
+        clicks, size = binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size
+        for batch in evaluation_batches(clicks, size, self.model.l2_normalised):
             yield batch, to_device(batch, self.device, self.dtype)
 
 
@@ -175,20 +172,20 @@ class FittedLearner(Learner):
 
     def fit(self, clicks: csr_matrix) -> None:
         """Take the weights that binary ``clicks`` of the training users give."""
-        self.network.fit(gram(clicks, self.dtype), self.device)
+        self.network.fit(clicks, self.device, self.dtype)
 
     def embed(self, fold_in: ClickMatrix) -> np.ndarray:
         """Raises ``ValueError``: a user of such a model has no code."""
-        raise ValueError(f"{self.model.name} gives users scores but no code; ask rank or scores")
+        raise self.model.no_code()
 
     def weights(self) -> dict[str, np.ndarray]:
         """A copy of the weights by canonical name."""
-        return {"weight": self.network.weight.asnumpy()}
+        return self.network.arrays()
 
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Take weights by canonical name."""
         check_shapes(weights, self.shapes())
-        self.network.take(weights["weight"], self.device, self.dtype)
+        self.network.take(weights, self.device, self.dtype)
 
 
 def _canonical(array: mx.nd.NDArray, turned: bool) -> np.ndarray:

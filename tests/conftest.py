@@ -17,7 +17,6 @@ from scipy.sparse import csr_matrix
 
 from data_prep import DataOptions, prepare
 from utils.engine import ENGINES, engine_obstacle, load_engine
-from utils.models import MODELS
 from utils.options import RunOptions
 
 # The suite tries the same examples every time; new ones are for the long profile and for ``python -m benchmarks.soak``.
@@ -30,10 +29,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 # processes are to hear Ctrl-C wherever the suite was started.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-#: The models that are trained by epochs, in an engine.
-TRAINED = [name for name, entry in MODELS.items() if entry.options.training is not None]
 
 
 @pytest.fixture(scope="session", params=sorted(ENGINES))

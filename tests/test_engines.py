@@ -7,12 +7,13 @@ import pytest
 from scipy.sparse import csr_matrix
 
 import oracle
-from conftest import TRAINED, random_clicks, two_tastes
+from conftest import random_clicks, two_tastes
 from experiments.tasks.clicks import steps_per_epoch, training_batches
 from oracle import oracle_pass
 from utils.batches import plain_batch
 from utils.engine import ENGINES, engine_obstacle, load_engine
 from utils.metrics.ranking import find_hits, recall
+from utils.models import TRAINED
 from utils.options import RunOptions
 from utils.system.errors import UserError
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import oracle
-from conftest import TRAINED, random_clicks
+from conftest import random_clicks
 from experiments.parity.command import BOUNDS, bounds_of
 from experiments.parity.lockstep import apart, lists_apart
 from experiments.tasks.clicks import training_batches
 from oracle import oracle_pass
 from utils.engine import ENGINES
+from utils.models import TRAINED
 from utils.options import RunOptions
 
 N_USERS, N_ITEMS, STEPS = 160, 120, 50

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from conftest import TRAINED, random_clicks
+from conftest import random_clicks
 from experiments.runs.run import run
 from experiments.tasks.clicks import training_batches
 from utils.batches import plain_batch
 from utils.engine import engine_obstacle, load_engine
+from utils.models import TRAINED
 from utils.options import RunOptions
 from utils.system.errors import UserError
 

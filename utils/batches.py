@@ -24,7 +24,7 @@ class Batch:
     Attributes:
         indptr: int64 ``(M + 1,)``, where each user's clicks begin and end.
         indices: int64 ``(n,)``, the clicked items, ascending within a user.
-        values: float32 ``(n,)``, the network's input at the clicks: ``1 / sqrt(N_u)``, and in training
+        values: float32 ``(n,)``, the network's input at the clicks: ``1 / sqrt(N_u)`` (or 1), and in training
             multiplied by the input's dropout mask.
         n_items: I.
         noise: float32 arrays the network multiplies or adds, in the order it meets them: masks of the encoder
@@ -111,15 +111,16 @@ def _dense(given: ArrayLike) -> np.ndarray:
         raise ValueError(f"the clicks are no array ({error}); expected rows of equal length") from error
 
 
-def plain_batch(clicks: csr_matrix, part: str = "all") -> Batch:
-    """The rows of ``clicks`` as a batch without dropout or noise, L2-normalised, as at evaluation."""
+def plain_batch(clicks: csr_matrix, part: str = "all", l2_normalised: bool = True) -> Batch:
+    """The rows of ``clicks`` as a batch without dropout or noise, as at evaluation; else than normalised, of ones."""
     counts = np.diff(clicks.indptr)
-    values = np.repeat(1.0 / np.sqrt(np.maximum(counts, 1)), counts).astype(np.float32)
+    sizes = np.sqrt(np.maximum(counts, 1)) if l2_normalised else np.ones(len(counts))
+    values = np.repeat(1.0 / sizes, counts).astype(np.float32)
     indptr, indices = clicks.indptr.astype(np.int64), clicks.indices.astype(np.int64)
     return Batch(indptr, indices, values, clicks.shape[1], part=part)
 
 
-def evaluation_batches(clicks: csr_matrix, batch_size: int) -> Iterator[Batch]:
+def evaluation_batches(clicks: csr_matrix, batch_size: int, l2_normalised: bool = True) -> Iterator[Batch]:
     """The rows of ``clicks`` in their order, ``batch_size`` users at a time, without noise."""
     for begin in range(0, clicks.shape[0], batch_size):
-        yield plain_batch(clicks[begin : begin + batch_size])
+        yield plain_batch(clicks[begin : begin + batch_size], l2_normalised=l2_normalised)

@@ -105,11 +105,11 @@ def collect(results_dir: str | os.PathLike) -> pd.DataFrame:
 def cells(place: str | os.PathLike) -> list[dict[str, str]]:
     """The rows of a table of results as they stand in it, text by column, and whatever columns it has.
 
-    ``place`` is the file, or a folder that holds ``all_results.csv`` or else the runs it would be made of. Raises
+    ``place`` is the file, or a folder of runs, which are read themselves, or of ``all_results.csv`` alone. Raises
     ``UserError`` when there is no such file, or it is no csv.
     """
     path = Path(place)
-    if path.is_dir() and not (path / RESULTS_FILE).exists():
+    if (path / "runs").is_dir():
         return _rows(path)[0]
     header, rows = _read_csv(path / RESULTS_FILE if path.is_dir() else path)
     return [dict(zip(header, row, strict=True)) for row in rows]
@@ -209,7 +209,7 @@ def _sort_key(values: dict[str, Any]) -> tuple:
 def _option_values(options: dict[str, Any]) -> dict[str, Any]:
     # An option that a run's record does not know came later than the run, which did as its default says.
     model = options["model"]
-    known = {"model": model} | {name: options.get(name, defaults_of(model)[name]) for name in fields_of(model)}
+    known = {"model": model} | {name: options.get(name, default) for name, default in defaults_of(model).items()}
     known |= dict.fromkeys(MODELS[model].options.unused, NOT_APPLICABLE)  # they had no part in the result
     return {name: known.get(name, NOT_APPLICABLE) for name in (*DECISIVE_OPTIONS, *PREPARATION_OPTIONS)}
 

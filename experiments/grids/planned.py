@@ -40,7 +40,7 @@ def describe(planned: Planned) -> str:
     """A run in a few words, for progress and reports: data set, model, widths, deviations, engine, seed."""
     options = planned.options
     model, values = options.model, options.values()
-    words = [options.data.dataset, model.name, *(",".join(map(str, w)) for w in list(model.dimensions().values())[:1])]
+    words = [options.data.dataset, model.name, *([",".join(map(str, model.widths))] if model.widths else [])]
     words += [f"cap {model.anneal_cap:g}"] if "beta" in model.knobs and "anneal_cap" in values else []
     words += [] if model.profile == "paper" else [model.profile]
     seed = [f"seed {options.training.seed}"] if options.training else []

@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check_deviations(options)
     data = data_of(options.resolved())
     model, precision = options.model, options.settings.precision
-    widths = "".join(f" {list(widths)}" for widths in list(model.dimensions().values())[:1])
+    widths = f" {list(model.widths)}" if model.widths else ""
     print(f"{model.name}{widths} on {options.data.dataset}: {data.n_items} items, {precision}")
     bounds = bounds_of(options)
     with tempfile.TemporaryDirectory(prefix="parity-") as folder, ExitStack() as stack:

@@ -17,7 +17,7 @@ from experiments.runs.folder import STATE, RunFolder
 from experiments.runs.losses import losses
 from experiments.runs.out_of_memory import memory_explained
 from experiments.runs.steps import Step, training_steps
-from experiments.tasks.clicks import ClickTask, Judgement
+from experiments.tasks.clicks import ClickTask
 from utils.engine import Evaluation, StepLearner, thread_count
 from utils.options import RunOptions
 from utils.schedules import PlateauSchedule, Progress
@@ -227,7 +227,7 @@ class Training:
             "val_n100": means["n100"][0], "val_n100_se": means["n100"][1],
             "val_r20": means["r20"][0], "val_r50": means["r50"][0],
         }  # fmt: skip
-        score = self._score(judged)
+        score = self._score(judged.evaluation, means[self.task.watched][0])
         if self.progress.update(score, row["epoch"]):
             self.best_weights = self.learner.weights()
             here.best = {
@@ -238,11 +238,11 @@ class Training:
             self.schedule.update(score)
         row["eval_seconds"] = time.perf_counter() - begun
 
-    def _score(self, judged: Judgement) -> float:
-        """What early stopping wants to grow."""
+    def _score(self, evaluation: Evaluation, watched: float) -> float:
+        """What early stopping wants to grow: the ``watched`` figure, or minus the loss at the final knobs."""
         if self.training.early_stop_score_fn == "loss":
-            return -self.losses(judged.evaluation, self.model.final_knobs())["loss"]
-        return judged.means()[self.task.watched][0]
+            return -self.losses(evaluation, self.model.final_knobs())["loss"]
+        return watched
 
     def save(self) -> None:
         """Write all that is needed to go on from here."""

@@ -63,7 +63,8 @@ def training_batches(clicks: csr_matrix, options: RunOptions, epoch: int, first_
         number, place = divmod(step, steps // len(model.passes))
         rows = orders[number][place * training.batch_size : (place + 1) * training.batch_size]
         part = model.passes[number]
-        return model.with_noise(plain_batch(clicks[rows], part.name), training.seed, epoch, step, part)
+        batch = plain_batch(clicks[rows], part.name, model.l2_normalised)
+        return model.with_noise(batch, training.seed, epoch, step, part)
 
     return done_ahead((partial(drawn, step) for step in range(first_step, steps)), training.prefetch)
 

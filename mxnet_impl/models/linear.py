@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from mxnet_impl.device_batch import SparseRows
 from mxnet_impl.runtime import mx
-from utils.models.linear import LinearOptions
+from utils.models.linear import LinearOptions, gram
 from utils.system.errors import UserError
 
 MOST_ELEMENTS = 2**31 - 1  # of an array of MXNet's
@@ -24,11 +27,12 @@ class LinearAutoencoder:
         self.options, self.n_items = options, n_items
         self.weight: mx.nd.NDArray | None = None
 
-    def fit(self, gram: np.ndarray, device: mx.Context) -> None:
-        """Take ``B`` from ``gram`` ``(I, I)``, which is overwritten; ``UserError`` where it has no such solution."""
-        penalties = self.options.penalties(gram.diagonal().astype(np.float64))
-        np.fill_diagonal(gram, gram.diagonal() + penalties)
-        matrix = mx.nd.from_numpy(gram, zero_copy=True)  # what MXNet writes, NumPy reads
+    def fit(self, clicks: csr_matrix, device: mx.Context, dtype: str) -> None:
+        """Take ``B`` from binary ``clicks`` ``(users, I)``; ``UserError`` where they have no such solution."""
+        array = gram(clicks, dtype)  # overwritten, step by step
+        penalties = self.options.penalties(array.diagonal().astype(np.float64))
+        np.fill_diagonal(array, array.diagonal() + penalties)
+        matrix = mx.nd.from_numpy(array, zero_copy=True)  # what MXNet writes, NumPy reads
         if device.device_type != "cpu":
             matrix = matrix.as_in_context(device)
         try:
@@ -48,9 +52,13 @@ class LinearAutoencoder:
         matrix.wait_to_read()
         self.weight = matrix
 
-    def take(self, weight: np.ndarray, device: mx.Context, dtype: str) -> None:
-        """Take ``B`` as it was written down."""
-        self.weight = mx.nd.array(weight, ctx=device, dtype=dtype)
+    def take(self, weights: Mapping[str, np.ndarray], device: mx.Context, dtype: str) -> None:
+        """Take ``B`` as :meth:`arrays` gave it."""
+        self.weight = mx.nd.array(weights["weight"], ctx=device, dtype=dtype)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """A copy of ``B``, by canonical name."""
+        return {"weight": self.weight.asnumpy()}
 
     def __call__(self, matrix: SparseRows) -> tuple[mx.nd.NDArray]:
         """The scores ``(M, I)`` of users' clicks ``(M, I)``."""

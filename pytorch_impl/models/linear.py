@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from pytorch_impl.device_batch import SparseRows
 from pytorch_impl.layers import gathered
 from pytorch_impl.runtime import torch
-from utils.models.linear import LinearOptions
+from utils.models.linear import LinearOptions, gram
 
 
 class LinearAutoencoder:
@@ -17,11 +20,12 @@ class LinearAutoencoder:
         self.options, self.n_items = options, n_items
         self.weight: torch.Tensor | None = None
 
-    def fit(self, gram: np.ndarray, device: torch.device) -> None:
-        """Take ``B`` from ``gram`` ``(I, I)``, which is overwritten; ``UserError`` where it has no such solution."""
-        penalties = self.options.penalties(gram.diagonal().astype(np.float64))
-        np.fill_diagonal(gram, gram.diagonal() + penalties)
-        matrix = torch.from_numpy(gram).to(device).mT  # symmetric, and by columns as LAPACK wants it: no copies
+    def fit(self, clicks: csr_matrix, device: torch.device, dtype: str) -> None:
+        """Take ``B`` from binary ``clicks`` ``(users, I)``; ``UserError`` where they have no such solution."""
+        array = gram(clicks, dtype)  # overwritten, step by step
+        penalties = self.options.penalties(array.diagonal().astype(np.float64))
+        np.fill_diagonal(array, array.diagonal() + penalties)
+        matrix = torch.from_numpy(array).to(device).mT  # symmetric, and by columns as LAPACK wants it: no copies
         factor = torch.empty_like(matrix)
         try:
             torch.linalg.cholesky(matrix, out=factor)
@@ -36,9 +40,13 @@ class LinearAutoencoder:
         matrix.diagonal().copy_(torch.from_numpy(diagonal))
         self.weight = matrix
 
-    def take(self, weight: np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
-        """Take ``B`` as it was written down."""
-        self.weight = torch.from_numpy(np.array(weight)).to(device, dtype)
+    def take(self, weights: Mapping[str, np.ndarray], device: torch.device, dtype: torch.dtype) -> None:
+        """Take ``B`` as :meth:`arrays` gave it."""
+        self.weight = torch.from_numpy(np.array(weights["weight"])).to(device, dtype)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """A copy of ``B``, by canonical name."""
+        return {"weight": self.weight.cpu().numpy().copy()}
 
     def __call__(self, matrix: SparseRows) -> tuple[torch.Tensor]:
         """The scores ``(M, I)`` of users' clicks ``(M, I)``."""

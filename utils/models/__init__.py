@@ -35,14 +35,16 @@ class ModelEntry:
     engines: tuple[str, ...] = ("pytorch", "mxnet")
 
 
+_LIANG = "Liang, Krishnan, Hoffman, Jebara: Variational Autoencoders for Collaborative Filtering, WWW 2018"
+_STECK_2020 = "Steck: Autoencoders that don't overfit towards the Identity, NeurIPS 2020"
 _ENTRIES = (
     ModelEntry(
         MultVAEOptions, module="mult_vae", network="MultVAE", title="Mult-VAE (Liang et al. 2018)",
-        citation="Liang, Krishnan, Hoffman, Jebara: Variational Autoencoders for Collaborative Filtering, WWW 2018",
+        citation=_LIANG,
     ),
     ModelEntry(
         MultDAEOptions, module="mult_dae", network="MultDAE", title="Mult-DAE (Liang et al. 2018)",
-        citation="Liang, Krishnan, Hoffman, Jebara: Variational Autoencoders for Collaborative Filtering, WWW 2018",
+        citation=_LIANG,
     ),
     ModelEntry(
         PopularityOptions, module="popularity", network="PopularityLearner", title="Popularity",
@@ -54,11 +56,13 @@ _ENTRIES = (
     ),
     ModelEntry(
         EDLAEOptions, module="linear", network="LinearAutoencoder", title="EDLAE (Steck 2020)",
-        citation="Steck: Autoencoders that don't overfit towards the Identity, NeurIPS 2020",
+        citation=_STECK_2020,
     ),
     ModelEntry(
         DLAEOptions, module="linear", network="LinearAutoencoder", title="DLAE (Steck 2020)",
-        citation="Steck: Autoencoders that don't overfit towards the Identity, NeurIPS 2020",
+        citation=_STECK_2020,
     ),
 )  # fmt: skip
 MODELS = {entry.options.name: entry for entry in _ENTRIES}
+#: Those that are trained by epochs; the others are fitted once.
+TRAINED = tuple(name for name, entry in MODELS.items() if entry.options.training is not None)

@@ -85,6 +85,11 @@ class ModelOptions:
         """The options that decide the weights' shapes, by name; the first one is part of a run's name."""
         return {}
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """What a run's name and its lines tell of the dimensions: the first of them; empty where there are none."""
+        return next(iter(self.dimensions().values()), ())
+
     def shapes(self, n_items: int) -> dict[str, tuple[int, ...]]:
         """The canonical shape of each weight, by canonical name; of resolved options."""
         raise NotImplementedError
@@ -96,6 +101,10 @@ class ModelOptions:
     def with_noise(self, batch: Batch, seed: int, epoch: int, step: int, part: Pass) -> Batch:
         """``batch`` as a training step takes it: the input dropped out, all noise drawn; of resolved options."""
         return batch
+
+    def no_code(self) -> ValueError:
+        """What to raise where the code of a user is asked of a model that has none."""
+        return ValueError(f"{self.name} gives users scores but no code; ask rank or scores")
 
     def flags(self) -> dict[str, Any]:
         """The model's own options by name."""

@@ -8,12 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from utils.models import MODELS
-from utils.options.data import DataSelection
-from utils.options.run import DEFAULT_MODEL, ModelChoice, RunOptions, defaults_of, fields_of
-from utils.options.settings import RunSettings
-from utils.options.training import TrainingOptions
+from utils.options.run import DEFAULT_MODEL, ModelChoice, RunOptions, defaults_of, fields_of, parts_of
 from utils.system.command_line import parser_for
-from utils.system.errors import UserError
 
 
 def run_parser(
@@ -21,14 +17,13 @@ def run_parser(
 ) -> argparse.ArgumentParser:
     """A parser with the flags of the model that ``argv`` (None: ``sys.argv``) names; others' are refused by name."""
     model = _model_in(sys.argv[1:] if argv is None else argv)
-    own = MODELS[model].options
-    parts = [DataSelection, ModelChoice, own, *([] if own.training is None else [TrainingOptions]), RunSettings]
+    data, *others = parts_of(model).values()
     owners: dict[str, list[str]] = {}
     for other in MODELS:
         for name in fields_of(other).keys() - fields_of(model).keys():
             owners.setdefault(f"--{name}", []).append(other)
     hints = {flag: f"it is a flag of {' and '.join(others)}, not of {model}" for flag, others in owners.items()}
-    return parser_for(parts, prog, description, epilog, own.training, hints)
+    return parser_for([data, ModelChoice, *others], prog, description, epilog, defaults_of(model), hints)
 
 
 def options_in(given: argparse.Namespace) -> RunOptions:
@@ -53,7 +48,7 @@ def _model_in(argv: Sequence[str]) -> str:
     """The model that a command line names; the default where it names none that is known, told by the parser then."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--model", default=DEFAULT_MODEL)
-    with contextlib.suppress(argparse.ArgumentError, UserError):
+    with contextlib.suppress(argparse.ArgumentError):
         named = first.parse_known_args(argv)[0].model
         if named in MODELS:
             return named

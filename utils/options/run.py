@@ -53,16 +53,10 @@ class RunOptions:
         values = defaults_of(model) | given
         if unknown := sorted(set(values) - set(fields_of(model))):
             raise TypeError(f"{unknown[0]} is no option of the model {model}")
-        entry = MODELS[model]
-        trained = entry.options.training is not None
-        parts = {"data": DataSelection, "model": entry.options, "settings": RunSettings}
-        parts |= {"training": TrainingOptions} if trained else {}
-        made = {
-            part: kind(**{field.name: values[field.name] for field in dataclasses.fields(kind)})
-            for part, kind in parts.items()
-        }
-        for part in ("data", "model", "training", "settings"):
-            object.__setattr__(self, part, made.get(part))
+        object.__setattr__(self, "training", None)
+        for part, kind in parts_of(model).items():
+            own = {field.name: values[field.name] for field in dataclasses.fields(kind)}
+            object.__setattr__(self, part, kind(**own))
 
     @classmethod
     def from_flat(cls, record: Mapping[str, Any]) -> RunOptions:
@@ -78,12 +72,11 @@ class RunOptions:
 
     def values(self) -> dict[str, Any]:
         """Every option by the name of its flag."""
-        parts = [part for part in (self.data, self.model, self.training, self.settings) if part is not None]
-        own = [{field.name: getattr(part, field.name) for field in dataclasses.fields(part)} for part in parts]
-        data, *others = own
-        values = data | {"model": self.model.name}
-        for other in others:
-            values |= other
+        values: dict[str, Any] = {}
+        for name in parts_of(self.model.name):
+            part = getattr(self, name)
+            values |= {"model": self.model.name} if part is self.model else {}
+            values |= {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
         return values
 
     def replace(self, **changes: Any) -> RunOptions:
@@ -125,12 +118,12 @@ class RunOptions:
         ``init_from`` count by their checksum. Raises ``OSError`` when that file cannot be read.
         """
         options = self.resolved()
-        values, defaults = options.flat(), defaults_of(self.model.name)
+        values, record, defaults = options.values(), options.flat(), defaults_of(self.model.name)
         of_data = {field.name for field in dataclasses.fields(DataSelection)}  # the fingerprint stands for these
         decisive = {  # defaults are left out, so that an option added later changes no older run's name
-            name: values[name]
+            name: record[name]
             for name in decisive_of(self.model.name)
-            if name not in of_data and name not in self.model.unused and options.values()[name] != defaults[name]
+            if name not in of_data and name not in self.model.unused and values[name] != defaults[name]
         }
         if self.model.name != DEFAULT_MODEL:
             decisive["model"] = self.model.name
@@ -138,20 +131,24 @@ class RunOptions:
             decisive["init_from"] = sha256_of(options.training.init_from)
         dataset = options.data.dataset
         digest = short_hash({"options": decisive, "engine": engine, "data": fingerprint, "dataset": dataset})
-        widths = ["-".join(map(str, widths)) for widths in list(options.model.dimensions().values())[:1]]
         seed = [f"s{options.training.seed}"] if options.training else []
-        return "-".join([dataset, self.model.name, *widths, engine, *seed, digest])
+        return "-".join([dataset, self.model.name, *map(str, options.model.widths), engine, *seed, digest])
 
 
 #: The field of ``--model`` itself.
 (MODEL_FIELD,) = dataclasses.fields(ModelChoice)
 
 
+def parts_of(model: str) -> dict[str, type]:
+    """The classes of a model's options, by their place in :class:`RunOptions`, in the order of the command line."""
+    own = MODELS[model].options
+    training = {} if own.training is None else {"training": TrainingOptions}
+    return {"data": DataSelection, "model": own, **training, "settings": RunSettings}
+
+
 def fields_of(model: str) -> dict[str, dataclasses.Field]:
     """The options of a model by name, ``model`` itself left out, in the order of the command line."""
-    own = MODELS[model].options
-    parts = [DataSelection, own, *([] if own.training is None else [TrainingOptions]), RunSettings]
-    return {field.name: field for part in parts for field in dataclasses.fields(part)}
+    return {field.name: field for part in parts_of(model).values() for field in dataclasses.fields(part)}
 
 
 def decisive_of(model: str) -> dict[str, dataclasses.Field]:
