@@ -1,5 +1,7 @@
 """The benchmark of a training step measures what it says: smoke, its ratios, its synthetic data."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -55,3 +57,8 @@ def test_both_kinds_of_steps_run(engine, capsys):
     assert "ours, logistic" in out
     assert ("dense as installed" in out) == (engine == "mxnet")
     assert ("ours, mixed" in out) == (engine == "pytorch")
+
+
+def test_only_models_that_take_steps_are_timed():
+    (field,) = (field for field in dataclasses.fields(train_step.StepOptions) if field.name == "model")
+    assert field.metadata["choices"] == ("both", "vae", "dae")
