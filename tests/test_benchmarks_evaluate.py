@@ -54,7 +54,7 @@ def test_it_runs_and_prints_every_part(package, engine, capsys):
     printed = capsys.readouterr().out
     for part in ("matrix products", "rank + metrics", "evaluate + metrics", "published way"):
         assert part in printed
-    assert "at least 2" in printed
+    assert "at least 3" in printed
 
 
 def test_check_fails_when_a_target_is_missed(package, engine, monkeypatch, capsys):

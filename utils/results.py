@@ -105,11 +105,11 @@ def collect(results_dir: str | os.PathLike) -> pd.DataFrame:
 def cells(place: str | os.PathLike) -> list[dict[str, str]]:
     """The rows of a table of results as they stand in it, text by column, and whatever columns it has.
 
-    ``place`` is the file, or a folder of runs, which are read themselves, or of ``all_results.csv`` alone. Raises
+    ``place`` is the file, or a folder that holds ``all_results.csv`` or else the runs it would be made of. Raises
     ``UserError`` when there is no such file, or it is no csv.
     """
     path = Path(place)
-    if (path / "runs").is_dir():
+    if path.is_dir() and not (path / RESULTS_FILE).exists():
         return _rows(path)[0]
     header, rows = _read_csv(path / RESULTS_FILE if path.is_dir() else path)
     return [dict(zip(header, row, strict=True)) for row in rows]

@@ -33,6 +33,7 @@ class LinearAutoencoder:
             raise self.options.too_small("the matrix is not positive definite") from None
         torch.cholesky_inverse(factor, out=matrix)
         del factor
+        matrix = matrix.mT  # as symmetric, and by rows, as scores are gathered
         scale, diagonal = self.options.columns(matrix.diagonal().cpu().numpy().astype(np.float64), penalties)
         if not np.isfinite(scale).all():
             raise self.options.too_small("the solution is no finite number")
