@@ -1,6 +1,7 @@
 """Models fitted once: the closed form against its oracle and against what it claims to solve; runs without a seed."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -227,8 +228,11 @@ def test_comparison_and_report_hold_models_with_and_without_an_engine(both, argv
     capsys.readouterr()
     assert guarded(compare.main, ["--results", argv[-1]]) == 0
     text = capsys.readouterr().out
-    assert text.count("deterministic") == 1
-    assert "popularity" in text
+    table, _, alone = text.partition("Without a partner")
+    assert table.count("deterministic") == 2, "ease, in both engines, and popularity, in none"
+    assert re.search(r"\npopularity +none +[.0-9]", table)
+    assert "popularity" not in alone
+    assert alone.count("vae 4,8") == 2
     assert guarded(report.main, ["--results", argv[-1], "--data_dir", argv[3], "--out", str(tmp_path / "report")]) == 0
     page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     assert all(model in page for model in ("ease", "popularity", "vae"))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.analysis.comparison_text import pairs_text, published_text, unpaired_text
+from experiments.analysis.comparison_text import has_no_framework, pairs_text, published_text, unpaired_text
 from experiments.analysis.pairs import COMPARED, Pair, pair_up
 from experiments.analysis.published import PUBLISHED_FILE, published
 from experiments.analysis.runs import OPTIONS, add_results, read_all
@@ -56,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parts = [pairs_text(table, unpaired, figures)] if pairs else [
         "No two runs differ in the framework only: nothing to compare yet."
     ]  # fmt: skip
-    parts += [unpaired_text(unpaired)] if unpaired else []
+    shown = {pair.options["dataset"] for pair in pairs}
+    alone = [run for run in unpaired if not (has_no_framework(run) and run["dataset"] in shown)]
+    parts += [unpaired_text(alone)] if alone else []
     if given.published:
         datasets = dict.fromkeys(name for frame in frames for name in frame["dataset"])
         parts.append(published_text(figures, datasets) or "Nothing is published for these data sets.")

@@ -12,15 +12,17 @@ import pandas as pd
 from experiments.analysis.number_text import counted, figure_text, p_text, seconds, small_text
 from experiments.analysis.pairs import COMPARED
 from experiments.analysis.published import beside
-from experiments.analysis.runs import Run, framework_title, is_blank, names_of
+from experiments.analysis.runs import Run, framework_title, is_blank, is_fitted, names_of
 from experiments.analysis.settings_text import option_text, setting_parts, shared_and_varying
 from experiments.analysis.table import RULE, WIDTH, Table, text_columns
 from utils.engine import ENGINES
 from utils.figures import FIGURES
+from utils.results_table import NOT_APPLICABLE
 
 _TITLES = [FIGURES[name].title for name in COMPARED]
 _OTHER_FIGURES = ("n10", "r10", "hr10", "p100", "r100", "rmse")  # that papers print beside them
 _SETTING_WIDTH = 22
+_DETERMINISTIC = "deterministic"
 _FEWER = 1  # decimals, of published figures
 
 _LEGEND = (
@@ -40,23 +42,32 @@ def pairs_text(comparison: pd.DataFrame, unpaired: Sequence[Run], figures: pd.Da
 
     Args:
         comparison: one row per setting.
-        unpaired: the runs without a partner; an option in which they differ from the others is said of all.
+        unpaired: the runs without a partner; an option in which they differ from the others is said of all. Those that
+            have no framework stand in the table of their data set, whatever seeds the others ran.
         figures: published figures (``experiments.analysis.published``) to set beside ours; None for none.
     """
     parts, any_published = [], False
     for dataset, rows in comparison.groupby("dataset", sort=False):
         settings = rows.to_dict("records")
-        shared, varying = shared_and_varying([*settings, *(run for run in unpaired if run["dataset"] == dataset)])
+        others = [run for run in unpaired if run["dataset"] == dataset]
+        shared, varying = shared_and_varying([*settings, *others])
         lines: list[Any] = []
         for row in settings:
             published = _published_lines(row, figures)
             any_published |= bool(published)
             lines += [RULE, *_setting_lines(row, varying), *published]
+        for run in filter(has_no_framework, others):
+            lines += [RULE, *_unframed_lines(run, varying)]
         header = ["setting", "framework", *_TITLES, "best/run", "s/epoch"]
         columns = text_columns(header, "ll" + "r" * (len(header) - 2))
         parts.append(Table("", _title(dataset, settings, shared), columns, lines[1:]).dense_text())
     legend = _LEGEND.format(difference=" - ".join(entry.title for entry in ENGINES.values()))
     return "\n\n".join([*parts, textwrap.fill(legend + _LEGEND_PUBLISHED * any_published, WIDTH)])
+
+
+def has_no_framework(run: Run) -> bool:
+    """Whether a run is of a model without an engine, which has no framework to be compared in."""
+    return run["dl_frame"] == NOT_APPLICABLE
 
 
 def unpaired_text(runs: Sequence[Run]) -> str:
@@ -101,6 +112,11 @@ def _wrapped(parts: Sequence[str], width: int) -> str:
     return textwrap.fill(", ".join(part.replace(" ", "\xa0") for part in parts), width).replace("\xa0", " ")
 
 
+def _narrow(parts: Sequence[str]) -> list[str]:
+    """The lines of the first column: each part begins one."""
+    return [line for part in parts for line in textwrap.wrap(part, _SETTING_WIDTH, subsequent_indent="  ")]
+
+
 def _title(dataset: str, settings: Sequence[Mapping[str, Any]], shared: Sequence[str]) -> str:
     users = {f"{row['test_users']:.0f}" for row in settings if not is_blank(row["test_users"])}
     about = [*([f"{' or '.join(sorted(users))} test users"] if users else []), *shared]
@@ -117,12 +133,19 @@ def _setting_lines(row: Mapping[str, Any], varying: Sequence[str]) -> list[list[
     lines.append(["difference", *(_difference(row, figure) for figure in COMPARED), "", ""])
     if not all(math.isnan(row[f"{figure}_p"]) for figure in COMPARED):
         lines.append(["p", *(p_text(row[f"{figure}_p"]) for figure in COMPARED), "", ""])
-    words = [*setting_parts(row, varying), _seeds(row)]
-    words = [line for part in words for line in textwrap.wrap(part, _SETTING_WIDTH, subsequent_indent="  ")]
+    words = _narrow([*setting_parts(row, varying), _seeds(row)])
     height = max(len(words), len(lines))
     words += [""] * (height - len(words))
     lines += [[""] * len(lines[0])] * (height - len(lines))
     return [[text, *line] for text, line in zip(words, lines, strict=True)]
+
+
+def _unframed_lines(run: Run, varying: Sequence[str]) -> list[list[str]]:
+    """The lines of a run without a framework: its figures, the setting in words beside them."""
+    values = [figure_text(run.get(name, ""), name, _fewer(run)) for name in COMPARED]
+    line = ["none", *values, "-", seconds(run["epoch_seconds"])]
+    words = _narrow([*setting_parts(run, varying), *([_DETERMINISTIC] if is_fitted(run) else [])])
+    return [[word, *(line if place == 0 else [""] * len(line))] for place, word in enumerate(words)]
 
 
 def _published_lines(row: Mapping[str, Any], figures: pd.DataFrame | None) -> list[list[str]]:
