@@ -13,8 +13,8 @@ from utils.system.errors import UserError
 __all__ = ["build", "describe", "device_of"]
 
 
-def build(options: RunOptions, n_items: int, statistics: Statistics | None = None) -> BaselineLearner:
-    """A learner for resolved ``options``; nothing is drawn, ``statistics`` have no part."""
+def build(options: RunOptions, n_items: int, statistics: Statistics | None = None, n_users: int = 0) -> BaselineLearner:
+    """A learner for resolved ``options``; nothing is drawn, ``statistics`` and ``n_users`` have no part."""
     entry = MODELS[options.model.name]
     return getattr(importlib.import_module(f"{__name__}.{entry.module}"), entry.network)(options, n_items)
 

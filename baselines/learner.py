@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 
 from utils.batches import ClickMatrix, binary_clicks
 from utils.engine import Evaluation
 from utils.options import RunOptions
-from utils.ranking import list_length, resolve_ties
+from utils.ranking import known_candidates, list_length, resolve_ties
 from utils.weights import check_shapes
 
 
@@ -30,29 +31,35 @@ class BaselineLearner:
         raise NotImplementedError
 
     def evaluate(
-        self, fold_in: ClickMatrix, k: int, epoch: int = 0, heed: Callable[[], None] = lambda: None
-    ) -> Evaluation:
+        self, fold_in: ClickMatrix, k: int, epoch: int = 0, heed: Callable[[], None] = lambda: None,
+        users: ArrayLike | None = None, candidates: np.ndarray | None = None,
+    ) -> Evaluation:  # fmt: skip
         """Rankings of users given by their clicks; such a model has no losses."""
         k = list_length(k)
         lists = [np.empty((0, k), np.int32)]
+        asked, done = [] if candidates is None else [np.empty((0, candidates.shape[1]))], 0
         for clicks in self._batches(fold_in):
             heed()
             scores = self.score(clicks)
+            if candidates is not None:
+                items, known = known_candidates(candidates[done : done + len(scores)], self.n_items)
+                asked.append(np.where(known, np.take_along_axis(scores, items, axis=1), -np.inf))
+                done += len(scores)
             scores[clicks.nonzero()] = -np.inf
             lists.append(_top(scores, k))
-        return Evaluation(np.concatenate(lists), {})
+        return Evaluation(np.concatenate(lists), {}, None if candidates is None else np.concatenate(asked))
 
-    def rank(self, fold_in: ClickMatrix, k: int) -> np.ndarray:
+    def rank(self, fold_in: ClickMatrix, k: int, users: ArrayLike | None = None) -> np.ndarray:
         """The ``k`` best items of each user."""
         return self.evaluate(fold_in, k).ranked
 
-    def scores(self, fold_in: ClickMatrix) -> np.ndarray:
+    def scores(self, fold_in: ClickMatrix, users: ArrayLike | None = None) -> np.ndarray:
         """The score of every item for each user."""
         dtype = "float64" if self.options.settings.precision == "float64" else "float32"
         rows = [np.empty((0, self.n_items), dtype), *(self.score(clicks) for clicks in self._batches(fold_in))]
         return np.concatenate(rows).astype(dtype)
 
-    def embed(self, fold_in: ClickMatrix) -> np.ndarray:
+    def embed(self, fold_in: ClickMatrix, users: ArrayLike | None = None) -> np.ndarray:
         """Raises ``ValueError``: a user of such a model has no code."""
         raise self.model.no_code()
 

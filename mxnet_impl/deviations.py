@@ -9,6 +9,7 @@ from types import ModuleType
 
 import numpy as np
 from mxnet.gluon import Parameter
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 
 from mxnet_impl.device_batch import DeviceBatch, SparseRows, to_device
@@ -106,7 +107,7 @@ class DeviantLearner(StepLearner):
             (batch,) = self.model.with_evaluation_noise(one_user, options.training.seed, epoch=0)
             clicks = to_device(batch, self.device, self.dtype)
             with mx.autograd.record():
-                self.network(clicks.matrix, *clicks.noise)
+                self.network(*clicks.inputs, *clicks.noise)
 
     def network_class(self, model: str) -> type:
         """The network with the parts that the deviations replace."""
@@ -142,7 +143,9 @@ class DeviantLearner(StepLearner):
         network = self.network if clicks.noise else self.noiseless
         return network(clicks.matrix, *clicks.noise)
 
-    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, DeviceBatch]]:
+    def _evaluation(
+        self, fold_in: ClickMatrix, epoch: int | None = None, users: ArrayLike | None = None
+    ) -> Iterator[tuple[Batch, DeviceBatch]]:
         batches = evaluation_batches(binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size)
         if "baked_sampling" in self.deviations and epoch is not None:
             batches = self.model.with_evaluation_noise(batches, self.options.training.seed, epoch)

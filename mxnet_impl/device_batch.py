@@ -16,13 +16,20 @@ class DeviceBatch(NamedTuple):
     """A batch of M users and n clicks on the device.
 
     ``matrix`` is the network's sparse input ``(M, I)``; ``positions`` int32 ``(2, n)``, user and item of each click;
-    ``noise`` the arrays of ``Batch.noise``. Where n is 0, no operator takes ``positions``: to MXNet a length of 0 is
-    one not yet known.
+    ``noise`` the arrays of ``Batch.noise``, ``users`` int32 ``(M,)`` and ``negatives`` int32 ``(2, m)`` those of its.
+    Where n or m is 0, no operator takes ``positions`` or ``negatives``: to MXNet a length of 0 is one not yet known.
     """
 
     matrix: SparseRows
     positions: mx.nd.NDArray
     noise: tuple[mx.nd.NDArray, ...]
+    users: mx.nd.NDArray | None
+    negatives: mx.nd.NDArray | None
+
+    @property
+    def inputs(self) -> tuple[SparseRows] | tuple[SparseRows, mx.nd.NDArray]:
+        """What the network is given beside noise: the clicks, and whose they are where it has a node for each user."""
+        return (self.matrix,) if self.users is None else (self.matrix, self.users)
 
 
 def to_device(batch: Batch, device: mx.Context, dtype: str) -> DeviceBatch:
@@ -35,4 +42,7 @@ def to_device(batch: Batch, device: mx.Context, dtype: str) -> DeviceBatch:
     rows = (by_user.data, by_user.indices, by_user.indptr)
     matrix = mx.nd.sparse.csr_matrix(rows, shape=by_user.shape, ctx=device, dtype=dtype)
     positions = sent(np.stack([batch.rows, batch.indices]).astype(np.int32))
-    return DeviceBatch(matrix, positions, tuple(sent(array) for array in batch.noise))
+    users, negatives = (
+        None if array is None else sent(array.astype(np.int32)) for array in (batch.users, batch.negatives)
+    )
+    return DeviceBatch(matrix, positions, tuple(sent(array) for array in batch.noise), users, negatives)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 
 from mxnet_impl.device_batch import DeviceBatch, to_device
@@ -12,11 +13,11 @@ from mxnet_impl.losses import losses_of_clicks, losses_of_users, negative_log_li
 from mxnet_impl.models import network_class
 from mxnet_impl.optimizers import build_optimizer
 from mxnet_impl.runtime import device_of, mx
-from utils.batches import Batch, ClickMatrix, binary_clicks, evaluation_batches
+from utils.batches import Batch, ClickMatrix, binary_clicks, checked_users, evaluation_batches
 from utils.engine import Evaluation
 from utils.models.base import Statistics
 from utils.options import RunOptions
-from utils.ranking import list_length, resolve_ties
+from utils.ranking import known_candidates, list_length, resolve_ties
 from utils.weights import check_shapes
 
 
@@ -25,57 +26,67 @@ class Learner:
 
     network_class = staticmethod(network_class)  # what a deviation may replace
 
-    def __init__(self, options: RunOptions, n_items: int) -> None:
+    def __init__(self, options: RunOptions, n_items: int, n_users: int = 0) -> None:
         self.device = device_of(options.settings.device)
-        self.options, self.model, self.n_items = options, options.model, n_items
+        self.options, self.model, self.n_items, self.n_users = options, options.model, n_items, n_users
         self.dtype = options.settings.precision
 
     def evaluate(
-        self, fold_in: ClickMatrix, k: int, epoch: int = 0, heed: Callable[[], None] = lambda: None
-    ) -> Evaluation:
+        self, fold_in: ClickMatrix, k: int, epoch: int = 0, heed: Callable[[], None] = lambda: None,
+        users: ArrayLike | None = None, candidates: np.ndarray | None = None,
+    ) -> Evaluation:  # fmt: skip
         """Rankings and losses of users given by their clicks."""
         k = list_length(k)
         ranked, terms = [np.empty((0, k), np.int32)], {name: [np.empty(0)] for name in self.model.terms}
-        for batch, clicks in self._evaluation(fold_in, epoch):
+        asked, done = [] if candidates is None else [np.empty((0, candidates.shape[1]))], 0
+        for batch, clicks in self._evaluation(fold_in, epoch, users):
             heed()
             outputs = self._outputs(clicks)
             values = self._terms_of_users(batch, clicks, outputs)
             for name, each in zip(self.model.terms, values, strict=True):
                 terms[name].append(each)
+            if candidates is not None:
+                asked.append(_at(outputs[0], candidates[done : done + batch.n_users]))
+                done += batch.n_users
             ranked.append(_top(outputs[0], clicks, k))
-        return Evaluation(np.concatenate(ranked), {name: np.concatenate(each) for name, each in terms.items()})
+        of_candidates = None if candidates is None else np.concatenate(asked)
+        of_users = {name: np.concatenate(each) for name, each in terms.items()}
+        return Evaluation(np.concatenate(ranked), of_users, of_candidates)
 
-    def rank(self, fold_in: ClickMatrix, k: int) -> np.ndarray:
+    def rank(self, fold_in: ClickMatrix, k: int, users: ArrayLike | None = None) -> np.ndarray:
         """The ``k`` best items of each user."""
         k = list_length(k)
         lists = [np.empty((0, k), np.int32)]
-        for _, clicks in self._evaluation(fold_in):
-            logits = self.noiseless(clicks.matrix)[0]
+        for _, clicks in self._evaluation(fold_in, users=users):
+            logits = self.noiseless(*clicks.inputs)[0]
             lists.append(_top(logits, clicks, k))
         return np.concatenate(lists)
 
-    def scores(self, fold_in: ClickMatrix) -> np.ndarray:
+    def scores(self, fold_in: ClickMatrix, users: ArrayLike | None = None) -> np.ndarray:
         """The score of every item for each user."""
         rows = [np.empty((0, self.n_items), self.dtype)]
-        for _, clicks in self._evaluation(fold_in):
-            rows.append(self.noiseless(clicks.matrix)[0].asnumpy())
+        for _, clicks in self._evaluation(fold_in, users=users):
+            rows.append(self.noiseless(*clicks.inputs)[0].asnumpy())
         return np.concatenate(rows)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The canonical shape of each weight, by canonical name."""
-        return self.model.shapes(self.n_items)
+        return self.model.shapes(self.n_items, self.n_users)
 
     def _outputs(self, clicks: DeviceBatch) -> tuple[mx.nd.NDArray, ...]:
-        return self.noiseless(clicks.matrix)
+        return self.noiseless(*clicks.inputs)
 
     def _terms_of_users(
         self, batch: Batch, clicks: DeviceBatch, outputs: tuple[mx.nd.NDArray, ...]
     ) -> list[np.ndarray]:
         return []  # of a model without a likelihood
 
-    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, DeviceBatch]]:
+    def _evaluation(
+        self, fold_in: ClickMatrix, epoch: int | None = None, users: ArrayLike | None = None
+    ) -> Iterator[tuple[Batch, DeviceBatch]]:
         clicks, size = binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size
-        for batch in evaluation_batches(clicks, size, self.model.l2_normalised):
+        rows = checked_users(users, clicks.shape[0], self.n_users) if self.model.has_user_node else None
+        for batch in evaluation_batches(clicks, size, self.model.l2_normalised, rows):
             yield batch, to_device(batch, self.device, self.dtype)
 
 
@@ -84,15 +95,18 @@ class StepLearner(Learner):
 
     build_optimizer = staticmethod(build_optimizer)  # what a deviation may replace
 
-    def __init__(self, options: RunOptions, n_items: int, statistics: Statistics | None = None) -> None:
-        super().__init__(options, n_items)
-        self.network = self.network_class(self.model.name)(self.model, n_items)
+    def __init__(
+        self, options: RunOptions, n_items: int, statistics: Statistics | None = None, n_users: int = 0
+    ) -> None:
+        super().__init__(options, n_items, n_users)
+        sizes = (n_items, n_users) if self.model.has_user_node else (n_items,)
+        self.network = self.network_class(self.model.name)(self.model, *sizes)
         self.network.initialize(mx.init.Zero(), ctx=self.device)
         self.network.hybridize(static_alloc=True)
         # A hybridised graph is traced once and freezes what Python decided then. So evaluation, which has no noise,
         # is a graph of its own, over the same parameters: there is no mode to be frozen in the wrong position.
         self.noiseless = self.network_class(self.model.name)(
-            self.model, n_items, prefix=self.network.prefix, params=self.network.collect_params()
+            self.model, *sizes, prefix=self.network.prefix, params=self.network.collect_params()
         )
         self.noiseless.hybridize()
         self.network.cast(self.dtype)
@@ -101,14 +115,14 @@ class StepLearner(Learner):
 
     def initial_weights(self, statistics: Statistics | None) -> dict[str, np.ndarray]:
         """The weights training starts from, by canonical name."""
-        return self.model.initial_weights(self.n_items, self.options.training.seed, statistics)
+        return self.model.initial_weights(self.n_items, self.options.training.seed, statistics, self.n_users)
 
     def train_step(self, batch: Batch, knobs: Mapping[str, float]) -> mx.nd.NDArray:
         """One update; a handle for :meth:`read_terms`."""
         clicks = to_device(batch, self.device, self.dtype)
         with mx.autograd.record():
             terms = self._terms(clicks, batch.n_users)
-            loss = self.model.objective(terms, knobs)
+            loss = self._loss(terms, clicks, batch.n_users, knobs)
         loss.backward()
         self.optimizer.step(knobs["lr"])
         return mx.nd.concat(*terms.values(), dim=0)
@@ -117,11 +131,11 @@ class StepLearner(Learner):
         """The terms of a step's objective, means over its users."""
         return dict(zip(self.model.terms, handle.asnumpy().tolist(), strict=True))
 
-    def embed(self, fold_in: ClickMatrix) -> np.ndarray:
+    def embed(self, fold_in: ClickMatrix, users: ArrayLike | None = None) -> np.ndarray:
         """The code of each user."""
-        codes = [np.empty((0, self.model.p_dims[0]), self.dtype)]
-        for _, clicks in self._evaluation(fold_in):
-            codes.append(self.noiseless.encode(clicks.matrix).asnumpy())
+        codes = [np.empty((0, self.model.code_width), self.dtype)]
+        for _, clicks in self._evaluation(fold_in, users=users):
+            codes.append(self.noiseless.encode(*clicks.inputs).asnumpy())
         return np.concatenate(codes)
 
     def weights(self) -> dict[str, np.ndarray]:
@@ -148,9 +162,18 @@ class StepLearner(Learner):
         self.optimizer.load_state(state)
 
     def _terms(self, clicks: DeviceBatch, n_users: int) -> dict[str, mx.nd.NDArray]:
-        logits, *others = self.network(clicks.matrix, *clicks.noise)
-        nll = negative_log_likelihood(logits, clicks.positions, self.model) / n_users
+        logits, *others = self.network(*clicks.inputs, *clicks.noise)
+        nll = negative_log_likelihood(logits, clicks.positions, self.model, clicks.negatives) / n_users
         return dict(zip(self.model.terms, [nll, *(other.mean() for other in others)], strict=True))
+
+    def _loss(
+        self, terms: Mapping[str, mx.nd.NDArray], clicks: DeviceBatch, n_users: int, knobs: Mapping[str, float]
+    ) -> mx.nd.NDArray:
+        """What a step descends: the objective and the penalty, which is of the gradient alone, as weight decay is."""
+        loss = self.model.objective(terms, knobs)
+        if self.model.touched_l2:
+            loss = loss + self.model.touched_l2 * self.network.half_square_of_touched(clicks) / n_users
+        return loss * n_users if self.model.summed else loss
 
     def _terms_of_users(
         self, batch: Batch, clicks: DeviceBatch, outputs: tuple[mx.nd.NDArray, ...]
@@ -174,7 +197,7 @@ class FittedLearner(Learner):
         """Take the weights that binary ``clicks`` of the training users give."""
         self.network.fit(clicks, self.device, self.dtype)
 
-    def embed(self, fold_in: ClickMatrix) -> np.ndarray:
+    def embed(self, fold_in: ClickMatrix, users: ArrayLike | None = None) -> np.ndarray:
         """Raises ``ValueError``: a user of such a model has no code."""
         raise self.model.no_code()
 
@@ -191,6 +214,14 @@ class FittedLearner(Learner):
 def _canonical(array: mx.nd.NDArray, turned: bool) -> np.ndarray:
     array = array.asnumpy()
     return np.array(array.T if turned else array, order="C")
+
+
+def _at(scores: mx.nd.NDArray, candidates: np.ndarray) -> np.ndarray:
+    """The ``scores`` of items ``(M, C)``, -inf of those that the model does not know; only these leave the device."""
+    items, known = known_candidates(candidates, scores.shape[1])
+    rows = np.repeat(np.arange(len(items)), items.shape[1])
+    places = mx.nd.array(np.stack([rows, items.ravel()]), ctx=scores.context, dtype=np.int32)
+    return np.where(known, mx.nd.gather_nd(scores, places).asnumpy().reshape(items.shape), -np.inf)
 
 
 def _top(scores: mx.nd.NDArray, clicks: DeviceBatch, k: int) -> np.ndarray:

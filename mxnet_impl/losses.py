@@ -35,19 +35,35 @@ def losses_of_users(logits: mx.nd.NDArray, model: ModelOptions) -> mx.nd.NDArray
     if model.likelihood == "multinomial":
         return None
     ones = mx.nd.ones(logits.shape[1], ctx=logits.context, dtype=logits.dtype)  # dot: ten times as fast as sum(axis=1)
-    if model.likelihood == "gaussian":
-        return 0.5 * mx.nd.dot(logits.square(), ones)
-    return mx.nd.dot(mx.nd.Activation(logits, act_type="softrelu"), ones)  # log(1 + exp f) itself would overflow
+    return mx.nd.dot(_of_any(logits, model), ones)
 
 
-def negative_log_likelihood(logits: mx.nd.NDArray, positions: mx.nd.NDArray, model: ModelOptions) -> mx.nd.NDArray:
-    """Both parts summed up, ``(1,)``: for multinomial 0, with a gradient of 0, where there are no clicks."""
+def negative_log_likelihood(
+    logits: mx.nd.NDArray, positions: mx.nd.NDArray, model: ModelOptions, negatives: mx.nd.NDArray | None = None
+) -> mx.nd.NDArray:
+    """Both parts summed up, ``(1,)``: for multinomial 0, with a gradient of 0, where there are no clicks.
+
+    Of the second part the clicks and the ``negatives`` ``(2, m)``, users and items, alone where these are given
+    (gaussian and logistic): then what a user clicked and draws of what it did not.
+    """
     if positions.shape[1] == 0:
         of_clicks = mx.nd.zeros_like(logits).sum()
     else:
         of_clicks = losses_of_clicks(logits, positions, model).sum()
+    if negatives is not None:
+        for places in (positions, negatives):
+            if places.shape[1]:
+                of_clicks = of_clicks + _of_any(mx.nd.gather_nd(logits, places), model).sum()
+        return of_clicks
     of_users = losses_of_users(logits, model)
     return of_clicks if of_users is None else of_clicks + of_users.sum()
+
+
+def _of_any(logits: mx.nd.NDArray, model: ModelOptions) -> mx.nd.NDArray:
+    """What gaussian and logistic have at any item, clicked or not."""
+    if model.likelihood == "gaussian":
+        return 0.5 * logits.square()
+    return mx.nd.Activation(logits, act_type="softrelu")  # log(1 + exp f) itself would overflow
 
 
 def kl_divergence(mu: mx.nd.NDArray, logvar: mx.nd.NDArray) -> mx.nd.NDArray:

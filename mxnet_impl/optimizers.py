@@ -1,4 +1,4 @@
-"""Optimisers that mean the same in both engines: Adam as its paper's Algorithm 1, and plain SGD.
+"""Optimisers that mean the same in both engines: Adam as its paper's Algorithm 1, AdaGrad, and plain SGD.
 
 Weight decay is of matrices only: decoupled (Loshchilov & Hutter 2019, AdamW: ``W -= lr * lambda * W``) or as an L2
 penalty (``lambda * W`` added to the gradient).
@@ -16,6 +16,7 @@ from mxnet_impl.runtime import mx
 from utils.options import TrainingOptions
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015
+ADAGRAD_EPSILON = 1.0  # that of the code of CDAE's authors (Wu et al. 2016)
 # mx.nd.adam_update takes its betas as float32. 1 - 0.999 is then 1.3e-5 off, and so would every step be, unless the
 # corrections that divide by it are of the same number.
 _AS_FLOAT32 = {beta: float(np.float32(beta)) for beta in (BETA1, BETA2)}
@@ -65,6 +66,38 @@ class Adam:
             self.v[name][:] = state[f"v.{name}"]
 
 
+class AdaGrad:
+    """AdaGrad (Duchi et al. 2011) as CDAE has it: ``acc += g^2``, ``W -= lr g / (sqrt(acc) + 1)``.
+
+    Unlike Adam it depends on the size of the gradients, and leaves alone what has none.
+    """
+
+    def __init__(self, parameters: Mapping[str, Parameter], options: TrainingOptions) -> None:
+        self.parameters, self.options = dict(parameters), options
+        self.squares = {name: mx.nd.zeros_like(parameter.data()) for name, parameter in self.parameters.items()}
+
+    def step(self, lr: float) -> None:
+        """One update from the gradients, with learning rate ``lr``."""
+        for name, parameter in self.parameters.items():
+            weight = parameter.data()
+            _shrink(weight, self.options, lr)
+            gradient = parameter.grad().tostype("default")
+            if penalty := _penalty(weight, self.options):
+                gradient = gradient + penalty * weight
+            squares = self.squares[name]
+            squares += gradient.square()
+            weight -= lr * gradient / (squares.sqrt() + ADAGRAD_EPSILON)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The sums of squares ``acc.<name>`` as the engine keeps them."""
+        return {f"acc.{name}": squares.asnumpy() for name, squares in self.squares.items()}
+
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take what :meth:`state` gave."""
+        for name, squares in self.squares.items():
+            squares[:] = state[f"acc.{name}"]
+
+
 class SGD:
     """Stochastic gradient descent without momentum."""
 
@@ -88,9 +121,9 @@ class SGD:
         """Take what :meth:`state` gave."""
 
 
-def build_optimizer(parameters: Mapping[str, Parameter], options: TrainingOptions) -> Adam | SGD:
+def build_optimizer(parameters: Mapping[str, Parameter], options: TrainingOptions) -> Adam | AdaGrad | SGD:
     """The optimiser that ``options`` name, over parameters by canonical name."""
-    return {"adam": Adam, "sgd": SGD}[options.optimizer](parameters, options)
+    return {"adam": Adam, "adagrad": AdaGrad, "sgd": SGD}[options.optimizer](parameters, options)
 
 
 def _shrink(weight: mx.nd.NDArray, options: TrainingOptions, lr: float) -> None:

@@ -14,11 +14,16 @@ from utils.system.memory import keep_freed_memory
 __all__ = ["FittedLearner", "StepLearner", "build", "describe", "device_of"]
 
 
-def build(options: RunOptions, n_items: int, statistics: Statistics | None = None) -> StepLearner | FittedLearner:
-    """A learner for resolved ``options``; weights are drawn from their seed and may see the data's ``statistics``."""
+def build(
+    options: RunOptions, n_items: int, statistics: Statistics | None = None, n_users: int = 0
+) -> StepLearner | FittedLearner:
+    """A learner for resolved ``options``; weights are drawn from their seed and may see the data's ``statistics``.
+
+    ``n_users`` are the training users, for a model with a node for each.
+    """
     keep_freed_memory()
     if options.training is None:
         return FittedLearner(options, n_items)
     if deviations := engine_deviations(options.model, "pytorch"):
         return DeviantLearner(options, n_items, statistics, deviations)
-    return StepLearner(options, n_items, statistics)
+    return StepLearner(options, n_items, statistics, n_users)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pytorch_impl.device_batch import DeviceBatch, to_device
 from pytorch_impl.layers import Linear, Tower
@@ -117,9 +118,11 @@ class DeviantLearner(StepLearner):
         return super().train_step(batch, knobs)
 
     def _outputs(self, clicks: DeviceBatch) -> tuple[torch.Tensor, ...]:
-        return self.network(clicks.matrix, *clicks.noise)
+        return self.network(*clicks.inputs, *clicks.noise)
 
-    def _evaluation(self, fold_in: ClickMatrix, epoch: int | None = None) -> Iterator[tuple[Batch, DeviceBatch]]:
+    def _evaluation(
+        self, fold_in: ClickMatrix, epoch: int | None = None, users: ArrayLike | None = None
+    ) -> Iterator[tuple[Batch, DeviceBatch]]:
         batches = evaluation_batches(binary_clicks(fold_in, self.n_items), self.options.settings.eval_batch_size)
         if "baked_sampling" in self.deviations and epoch is not None:
             batches = self.model.with_evaluation_noise(batches, self.options.training.seed, epoch)

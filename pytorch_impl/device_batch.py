@@ -20,12 +20,19 @@ class DeviceBatch(NamedTuple):
     """A batch of M users and n clicks on the device.
 
     ``matrix`` is the network's sparse input ``(M, I)``; ``positions`` int64 ``(2, n)``, user and item of each click;
-    ``noise`` the arrays of ``Batch.noise``.
+    ``noise`` the arrays of ``Batch.noise``, ``users`` int64 ``(M,)`` and ``negatives`` int64 ``(2, m)`` those of its.
     """
 
     matrix: SparseRows
     positions: torch.Tensor
     noise: tuple[torch.Tensor, ...]
+    users: torch.Tensor | None
+    negatives: torch.Tensor | None
+
+    @property
+    def inputs(self) -> tuple[SparseRows] | tuple[SparseRows, torch.Tensor]:
+        """What the network is given beside noise: the clicks, and whose they are where it has a node for each user."""
+        return (self.matrix,) if self.users is None else (self.matrix, self.users)
 
 
 def to_device(batch: Batch, device: torch.device, dtype: torch.dtype) -> DeviceBatch:
@@ -40,4 +47,5 @@ def to_device(batch: Batch, device: torch.device, dtype: torch.dtype) -> DeviceB
     by_user = batch.network_input
     matrix = rows(by_user), rows(by_user.T.tocsr())
     positions = sent(np.stack([batch.rows, batch.indices]))
-    return DeviceBatch(matrix, positions, tuple(sent(array) for array in batch.noise))
+    users, negatives = (None if array is None else sent(array) for array in (batch.users, batch.negatives))
+    return DeviceBatch(matrix, positions, tuple(sent(array) for array in batch.noise), users, negatives)

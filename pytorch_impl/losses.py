@@ -34,16 +34,30 @@ def losses_of_users(logits: torch.Tensor, model: ModelOptions) -> torch.Tensor |
     """
     if model.likelihood == "multinomial":
         return None
-    if model.likelihood == "gaussian":
-        return 0.5 * logits.square().sum(dim=1)
-    return torch.nn.functional.softplus(logits, threshold=LINEAR_FROM).sum(dim=1)
+    return _of_any(logits, model).sum(dim=1)
 
 
-def negative_log_likelihood(logits: torch.Tensor, positions: torch.Tensor, model: ModelOptions) -> torch.Tensor:
-    """Both parts summed up, a scalar: for multinomial 0, with a gradient of 0, where there are no clicks."""
+def negative_log_likelihood(
+    logits: torch.Tensor, positions: torch.Tensor, model: ModelOptions, negatives: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Both parts summed up, a scalar: for multinomial 0, with a gradient of 0, where there are no clicks.
+
+    Of the second part the clicks and the ``negatives`` ``(2, m)``, users and items, alone where these are given
+    (gaussian and logistic): then what a user clicked and draws of what it did not.
+    """
     of_clicks = losses_of_clicks(logits, positions, model).sum()
+    if negatives is not None:
+        looked_at = torch.cat([positions, negatives], dim=1)
+        return of_clicks + _of_any(logits[looked_at[0], looked_at[1]], model).sum()
     of_users = losses_of_users(logits, model)
     return of_clicks if of_users is None else of_clicks + of_users.sum()
+
+
+def _of_any(logits: torch.Tensor, model: ModelOptions) -> torch.Tensor:
+    """What gaussian and logistic have at any item, clicked or not."""
+    if model.likelihood == "gaussian":
+        return 0.5 * logits.square()
+    return torch.nn.functional.softplus(logits, threshold=LINEAR_FROM)
 
 
 def kl_divergence(mu: torch.Tensor, logvar: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Optimisers that mean the same in both engines: Adam as its paper's Algorithm 1, and plain SGD.
+"""Optimisers that mean the same in both engines: Adam as its paper's Algorithm 1, AdaGrad, and plain SGD.
 
 Weight decay is of matrices only: decoupled (Loshchilov & Hutter 2019, AdamW: ``W -= lr * lambda * W``) or as an L2
 penalty (``lambda * W`` added to the gradient).
@@ -14,6 +14,7 @@ from pytorch_impl.runtime import torch
 from utils.options import TrainingOptions
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015
+ADAGRAD_EPSILON = 1.0  # that of the code of CDAE's authors (Wu et al. 2016)
 
 
 class Adam:
@@ -52,6 +53,37 @@ class Adam:
             }
 
 
+class AdaGrad:
+    """AdaGrad (Duchi et al. 2011) as CDAE has it: ``acc += g^2``, ``W -= lr g / (sqrt(acc) + 1)``.
+
+    Unlike Adam it depends on the size of the gradients, and leaves alone what has none.
+    """
+
+    def __init__(self, parameters: Mapping[str, torch.nn.Parameter], options: TrainingOptions) -> None:
+        self.parameters, self.options = dict(parameters), options
+        self.squares = {name: torch.zeros_like(parameter) for name, parameter in self.parameters.items()}
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        """One update from the gradients, with learning rate ``lr``."""
+        for name, parameter in self.parameters.items():
+            _shrink(parameter, self.options, lr)
+            gradient = parameter.grad
+            if penalty := _penalty(parameter, self.options):
+                gradient = gradient + penalty * parameter
+            self.squares[name].addcmul_(gradient, gradient)
+            parameter.addcdiv_(gradient, self.squares[name].sqrt().add_(ADAGRAD_EPSILON), value=-lr)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The sums of squares ``acc.<name>`` as the engine keeps them."""
+        return {f"acc.{name}": squares.cpu().numpy().copy() for name, squares in self.squares.items()}
+
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take what :meth:`state` gave."""
+        for name, squares in self.squares.items():
+            squares.copy_(torch.from_numpy(state[f"acc.{name}"]))
+
+
 class SGD:
     """Stochastic gradient descent without momentum."""
 
@@ -80,15 +112,26 @@ class SGD:
         """Take what :meth:`state` gave."""
 
 
-def build_optimizer(parameters: Mapping[str, torch.nn.Parameter], options: TrainingOptions) -> Adam | SGD:
+def build_optimizer(parameters: Mapping[str, torch.nn.Parameter], options: TrainingOptions) -> Adam | AdaGrad | SGD:
     """The optimiser that ``options`` name, over parameters by canonical name."""
-    return {"adam": Adam, "sgd": SGD}[options.optimizer](parameters, options)
+    return {"adam": Adam, "adagrad": AdaGrad, "sgd": SGD}[options.optimizer](parameters, options)
 
 
 def _decay_groups(parameters: Mapping[str, torch.nn.Parameter], options: TrainingOptions) -> list[dict]:
     matrices = [parameter for parameter in parameters.values() if parameter.ndim == 2]
     vectors = [parameter for parameter in parameters.values() if parameter.ndim != 2]
     return [{"params": matrices, "weight_decay": options.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def _shrink(weight: torch.Tensor, options: TrainingOptions, lr: float) -> None:
+    """The decoupled decay, beside the step."""
+    if options.decay == "decoupled" and options.weight_decay and weight.ndim == 2:
+        weight.mul_(1.0 - lr * options.weight_decay)
+
+
+def _penalty(weight: torch.Tensor, options: TrainingOptions) -> float:
+    """lambda of the L2 penalty, in the gradient."""
+    return options.weight_decay if options.decay == "l2" and weight.ndim == 2 else 0.0
 
 
 def _step(inner: torch.optim.Optimizer, lr: float) -> None:

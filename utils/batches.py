@@ -31,6 +31,9 @@ class Batch:
             layers ``(M, width)``, epsilon ``(M, K)`` of a variational model, masks of the decoder layers.
             Empty at evaluation.
         part: the pass of the epoch that a training batch belongs to (``utils.models.base.Pass``).
+        users: int64 ``(M,)``, the users' rows in the training matrix, of a model with a node for each; else None.
+        negatives: int64 ``(2, m)``, row of the batch and item of each draw of what a user did not click, where a step
+            looks at these and the clicks alone; else None.
     """
 
     indptr: np.ndarray
@@ -39,6 +42,8 @@ class Batch:
     n_items: int
     noise: tuple[np.ndarray, ...] = ()
     part: str = "all"
+    users: np.ndarray | None = None
+    negatives: np.ndarray | None = None
 
     @property
     def n_users(self) -> int:
@@ -111,16 +116,58 @@ def _dense(given: ArrayLike) -> np.ndarray:
         raise ValueError(f"the clicks are no array ({error}); expected rows of equal length") from error
 
 
-def plain_batch(clicks: csr_matrix, part: str = "all", l2_normalised: bool = True) -> Batch:
+def plain_batch(
+    clicks: csr_matrix, part: str = "all", l2_normalised: bool = True, users: np.ndarray | None = None
+) -> Batch:
     """The rows of ``clicks`` as a batch without dropout or noise, as at evaluation; else than normalised, of ones."""
     counts = np.diff(clicks.indptr)
     sizes = np.sqrt(np.maximum(counts, 1)) if l2_normalised else np.ones(len(counts))
     values = np.repeat(1.0 / sizes, counts).astype(np.float32)
     indptr, indices = clicks.indptr.astype(np.int64), clicks.indices.astype(np.int64)
-    return Batch(indptr, indices, values, clicks.shape[1], part=part)
+    return Batch(indptr, indices, values, clicks.shape[1], part=part, users=users)
 
 
-def evaluation_batches(clicks: csr_matrix, batch_size: int, l2_normalised: bool = True) -> Iterator[Batch]:
+def evaluation_batches(
+    clicks: csr_matrix, batch_size: int, l2_normalised: bool = True, users: np.ndarray | None = None
+) -> Iterator[Batch]:
     """The rows of ``clicks`` in their order, ``batch_size`` users at a time, without noise."""
     for begin in range(0, clicks.shape[0], batch_size):
-        yield plain_batch(clicks[begin : begin + batch_size], l2_normalised=l2_normalised)
+        some = slice(begin, begin + batch_size)
+        yield plain_batch(clicks[some], l2_normalised=l2_normalised, users=None if users is None else users[some])
+
+
+def checked_users(users: ArrayLike | None, n_rows: int, n_users: int) -> np.ndarray:
+    """``users`` as a model with a node for each of its ``n_users`` training users wants them, int64 ``(n_rows,)``.
+
+    Raises ``ValueError`` where they are None, not one for each of the ``n_rows`` asked about, or no rows of the
+    training matrix.
+    """
+    if users is None:
+        raise ValueError(
+            "the model has a node for each of its training users: say whose clicks these are, users=[row, ...], rows "
+            "of the training matrix"
+        )
+    found = np.asarray(users)
+    if found.shape != (n_rows,) or (len(found) and found.dtype.kind not in "iu"):
+        raise ValueError(f"users has shape {found.shape} and dtype {found.dtype}; expected {n_rows} whole numbers")
+    if len(found) and not (found.min() >= 0 and found.max() < n_users):
+        raise ValueError(f"users holds {found.min()} to {found.max()}; expected rows from 0 to {n_users - 1}")
+    return found.astype(np.int64)
+
+
+def draw_unclicked(batch: Batch, per_click: int, random: np.random.Generator) -> np.ndarray:
+    """``per_click`` items for each click of a user, uniform over those the user did not click, with replacement.
+
+    Returns:
+        int64 ``(2, m)``, row of the batch and item of each draw. A user who clicked everything has none.
+    """
+    counts = np.diff(batch.indptr)
+    n_draws = np.where(counts < batch.n_items, counts * per_click, 0)
+    rows = np.repeat(np.arange(batch.n_users), n_draws)
+    place = (random.random(len(rows)) * (batch.n_items - counts[rows])).astype(np.int64)  # among the unclicked
+    # The click at place c of a user has indices[c] - c unclicked items before it, which never falls; so an unclicked
+    # item's index is its place and the number of clicks that have no more unclicked items before them.
+    before = batch.indices - (np.arange(len(batch.indices)) - batch.indptr[batch.rows])
+    keys = batch.rows * np.int64(batch.n_items + 1) + before
+    clicked = np.searchsorted(keys, rows * np.int64(batch.n_items + 1) + place, side="right") - batch.indptr[rows]
+    return np.stack([rows, place + clicked])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 
 from utils.batches import Batch, ClickMatrix
@@ -64,10 +65,12 @@ class Evaluation:
         ranked: int32 ``(n, k)``, the best items of each user, fold-in left out, padded with -1.
         terms: float64 ``(n,)`` each, the terms of the model's objective, not weighted: ``nll`` is the negative
             log-likelihood of the fold-in (``<engine>.losses``), at ``z = mu``; ``kl`` is zeros for a dae.
+        candidate_scores: floats ``(n, C)``, the scores of the candidates asked about; None where none were.
     """
 
     ranked: np.ndarray
     terms: Mapping[str, np.ndarray]
+    candidate_scores: np.ndarray | None = None
 
     def means(self) -> dict[str, float]:
         """The mean of each term over the users."""
@@ -77,39 +80,45 @@ class Evaluation:
 class Learner(Protocol):
     """A model in one framework: how it is asked, and written down. ``<engine>.learner``.
 
-    Built as ``build(options, n_items, statistics)`` from resolved options.
+    Built as ``build(options, n_items, statistics, n_users)`` from resolved options; ``n_users`` are the training users,
+    for a model with a node for each.
 
     :meth:`evaluate`, :meth:`rank`, :meth:`scores` and :meth:`embed` are asked about users by their clicks
     ``(users, items)`` in any form that ``utils.batches.binary_clicks`` takes: any SciPy format or a dense array, a
     positive number for a click. They raise its ``ValueError`` (columns that are not the model's items, negative
     values, ...), and one for a ``k`` that is no whole number of at least 1. A user without clicks is one like any
-    other; no users give no rows.
+    other; no users give no rows. A model with a node for each training user also wants ``users``, int ``(n,)``, their
+    rows in the training matrix (``utils.batches.checked_users``); to others it means nothing.
     """
 
     def evaluate(
-        self, fold_in: ClickMatrix, k: int, epoch: int = 0, heed: Callable[[], None] = lambda: None
-    ) -> Evaluation:
+        self, fold_in: ClickMatrix, k: int, epoch: int = 0, heed: Callable[[], None] = lambda: None,
+        users: ArrayLike | None = None, candidates: np.ndarray | None = None,
+    ) -> Evaluation:  # fmt: skip
         """Rankings and losses of users given by their clicks ``(users, items)``, without dropout, at ``z = mu``.
 
         ``heed`` is called before each batch; what it raises ends the evaluation, which has changed nothing.
 
         With the deviation ``baked_sampling`` z is sampled, and ``epoch`` names the noise
         (``utils.models.mult.MultOptions.with_evaluation_noise``); else it means nothing.
+
+        ``candidates``, int ``(users, C)``, are items whose scores are wanted too; one that the model does not know
+        (-1, or beyond its items) scores -inf.
         """
 
-    def rank(self, fold_in: ClickMatrix, k: int) -> np.ndarray:
+    def rank(self, fold_in: ClickMatrix, k: int, users: ArrayLike | None = None) -> np.ndarray:
         """The ``k`` best items of each user, int32 ``(users, k)``, best first, fold-in excluded.
 
         Where fewer than ``k`` items are left the list is padded with -1, which is no item.
         """
 
-    def scores(self, fold_in: ClickMatrix) -> np.ndarray:
+    def scores(self, fold_in: ClickMatrix, users: ArrayLike | None = None) -> np.ndarray:
         """The score (logit) of every item for each user, dense ``(users, items)``, nothing masked.
 
         float64 in a run of that precision, else float32.
         """
 
-    def embed(self, fold_in: ClickMatrix) -> np.ndarray:
+    def embed(self, fold_in: ClickMatrix, users: ArrayLike | None = None) -> np.ndarray:
         """The code of each user (``mu`` of a vae), ``(users, K)``; of the dtype of :meth:`scores`."""
 
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -37,6 +37,8 @@ FIGURES = {
         Figure("rr100", "MRR@100"),
         Figure("p100", "P@100"),
         Figure("r100", "Recall@100"),
+        Figure("sampled_n10", "NDCG@10 of candidates", margin=0.003),
+        Figure("sampled_hr10", "HR@10 of candidates", margin=0.005),
         Figure("rmse", "RMSE", higher_is_better=False, margin=0.001),
         Figure("loss", "loss", decimals=2, higher_is_better=False),
         Figure("nll", "negative log-likelihood", decimals=2, higher_is_better=False),

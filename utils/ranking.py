@@ -20,6 +20,12 @@ def list_length(k: int) -> int:
     raise ValueError(f"k is {k!r}; expected a whole number of at least 1, the length of the lists")
 
 
+def known_candidates(candidates: np.ndarray, n_items: int) -> tuple[np.ndarray, np.ndarray]:
+    """Items ``(users, C)`` to look scores up at, those that are none as 0, int64; and which are any, bool."""
+    known = (candidates >= 0) & (candidates < n_items)
+    return np.where(known, candidates, 0).astype(np.int64), known
+
+
 def resolve_ties(
     scores: np.ndarray, items: np.ndarray, k: int, all_scores: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from utils.engine import ENGINES
 from utils.metrics.ranking import METRICS
+from utils.metrics.sampled import SAMPLED_METRICS
 from utils.models import MODELS
 from utils.options import DEFAULT_MODEL, defaults_of, fields_of
 from utils.results_table import (
@@ -52,6 +53,9 @@ PUBLISHED_OPTIONS = tuple(
 _MAIN_METRICS = ("n100", "r20", "r50")
 _OTHER_METRICS = tuple(name for name in METRICS if name not in _MAIN_METRICS)
 _RUN_COLUMNS = ("epoch_seconds", "eval_seconds", "seconds", "peak_memory_mib", "machine", "threads")
+_SAMPLED_COLUMNS = (
+    *(column for name in SAMPLED_METRICS for column in (name, f"{name}_se")), "val_sampled_n10", "candidate_items",
+)  # fmt: skip
 COLUMNS = (
     *PUBLISHED_COLUMNS,
     *(name for name in EARLIER_OPTIONS if name not in PUBLISHED_COLUMNS),
@@ -63,6 +67,7 @@ COLUMNS = (
     *_RUN_COLUMNS,
     *("framework", "numpy", "python", "git_commit", "git_dirty", "finished"),
     *LATER_OPTIONS,
+    *_SAMPLED_COLUMNS,
 )
 
 
@@ -219,10 +224,23 @@ def _metric_values(metrics: dict[str, Any], model: str) -> dict[str, Any]:
     values = {name: test.get(name) for name in ("loss", "nll", "kl", *METRICS)}
     values |= {f"{name}_se": errors.get(name) for name in METRICS}
     values |= {f"val_{name}": validation.get(name) for name in ("loss", *_MAIN_METRICS)}
+    values |= _sampled_values(metrics, test, errors, validation)
     plain = ("run_id", "data", "dl_frame", "best_epoch", "n_parameters", "epochs", "updates", "beta", "test_users")
     values |= {name: metrics.get(name) for name in plain}
     values["status"] = metrics.get("status", FINISHED)
     return values | not_applicable(MODELS[model].options, values)
+
+
+def _sampled_values(
+    metrics: dict[str, Any], test: dict[str, Any], errors: dict[str, Any], validation: dict[str, Any]
+) -> dict[str, Any]:
+    """The figures of sampled candidates: ``NA`` in a run whose protocol has none."""
+    if "candidate_items" not in metrics:
+        return dict.fromkeys(_SAMPLED_COLUMNS, NOT_APPLICABLE)
+    values = {name: test.get(name) for name in SAMPLED_METRICS}
+    values |= {f"{name}_se": errors.get(name) for name in SAMPLED_METRICS}
+    values["val_sampled_n10"] = validation.get("sampled_n10")
+    return values | {"candidate_items": metrics["candidate_items"]}
 
 
 def _run_values(run: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:

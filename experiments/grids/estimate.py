@@ -115,7 +115,7 @@ def _rough(engine: str, options: RunOptions, counts: Mapping[str, int], rates: R
     first layer is sparse and costs nothing beside them. An evaluation is a forward pass.
     """
     users, items, held_out = counts["training_users"], counts["training_items"], counts["validation_users"]
-    shapes, training = options.model.shapes(items), options.training
+    shapes, training = options.model.shapes(items, users), options.training
     if training is None:  # a Gram matrix, its factorisation, its inverse: about 2 I^3 operations
         weights = n_parameters(shapes)
         copies = options.model.fit_arrays.get(engine, 1.0)

@@ -38,7 +38,9 @@ class Worker:
         data = data_of(self.options)
         self.task = task_of(data, self.options)
         package = load_engine(engine, self.options.settings.threads)
-        self.learner: StepLearner | FittedLearner = package.build(self.options, data.n_items, self.task)
+        self.learner: StepLearner | FittedLearner = package.build(
+            self.options, data.n_items, self.task, self.task.n_users
+        )
         if self.options.training is None:
             self.learner.fit(self.task.clicks)
         self.steps = self._steps()
@@ -61,10 +63,11 @@ class Worker:
 
     def evaluate(self) -> None:
         """Test, and write rankings, scores and the mean of each metric."""
-        test = self.task.test
-        fold = Fold(test.fold_in[:MOST_USERS], test.held_out[:MOST_USERS])
+        test, first = self.task.test, slice(MOST_USERS)
+        rows, candidates = (None if each is None else each[first] for each in (test.rows, test.candidates))
+        fold = Fold(test.fold_in[first], test.held_out[first], rows, candidates)
         judged = self.task.judge(self.learner, fold)
-        arrays = {"ranked": judged.evaluation.ranked, "scores": self.learner.scores(fold.fold_in)}
+        arrays = {"ranked": judged.evaluation.ranked, "scores": self.learner.scores(fold.fold_in, rows)}
         save_arrays(self.file, arrays, {name: mean for name, (mean, _) in judged.means().items()})
 
     def _steps(self) -> Iterator[Step]:

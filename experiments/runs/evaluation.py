@@ -33,6 +33,7 @@ def judge_best(
         "status": DIVERGED if training.diverged else FINISHED,
         "n_parameters": n_parameters(training.learner.shapes()),
         **training.epochs_summary(),
+        **({"candidate_items": task.n_candidate_items} if task.n_candidate_items else {}),
     }
     if training.diverged:
         metrics["diverged"] = training.diverged.record()

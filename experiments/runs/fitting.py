@@ -16,6 +16,7 @@ from experiments.runs.losses import Losses, losses
 from experiments.runs.out_of_memory import memory_explained
 from experiments.tasks.clicks import ClickTask
 from utils.engine import FittedLearner
+from utils.figures import FIGURES
 from utils.options import RunOptions
 from utils.system.interruption import Interruption, LeftOffError
 
@@ -48,14 +49,21 @@ class Fitting:
                 self.learner.fit(self.task.clicks)
             self.fit_seconds = time.perf_counter() - begun
             self.interruption.heed()
-            begun = time.perf_counter()
-            with memory_explained(self.options, self.task.n_items, "evaluating"):
-                judged = self.task.judge(self.learner, self.task.validation, heed=self.interruption.heed)
-            self.eval_seconds = time.perf_counter() - begun
+            self.best = {"validation": {}}
+            told = f"fitted in {self.fit_seconds:.1f} s"
+            if self.options.settings.validation == "held_out":
+                told += self._validated()
+        self.folder.log(told)
+        yield self.timing()
+
+    def _validated(self) -> str:
+        begun, watched = time.perf_counter(), self.task.watched
+        with memory_explained(self.options, self.task.n_items, "evaluating"):
+            judged = self.task.judge(self.learner, self.task.validation, heed=self.interruption.heed)
+        self.eval_seconds = time.perf_counter() - begun
         found = {name: mean for name, (mean, _) in judged.means().items()}
         self.best = {"validation": self.losses(judged.evaluation, {}) | found}
-        self.folder.log(f"fitted in {self.fit_seconds:.1f} s  val NDCG@100 {found['n100']:.4f}")
-        yield self.timing()
+        return f"  val {FIGURES[watched].title} {found[watched]:.4f}"
 
     @contextlib.contextmanager
     def saved_when_left_off(self) -> Iterator[None]:

@@ -19,6 +19,7 @@ from experiments.runs.out_of_memory import memory_explained
 from experiments.runs.steps import Step, training_steps
 from experiments.tasks.clicks import ClickTask
 from utils.engine import Evaluation, StepLearner, thread_count
+from utils.figures import FIGURES
 from utils.options import RunOptions
 from utils.schedules import PlateauSchedule, Progress
 from utils.system.errors import UserError
@@ -190,8 +191,9 @@ class Training:
             bar.set_postfix(shown | self._last_validation(), refresh=False)
 
     def _last_validation(self) -> dict[str, str]:
-        scores = [row["val_n100"] for row in self.position.history if row["val_n100"] is not None]
-        return {"val NDCG@100": f"{scores[-1]:.4f}"} if scores else {}
+        name = f"val_{self.task.watched}"
+        scores = [row[name] for row in self.position.history if row[name] is not None]
+        return {f"val {FIGURES[self.task.watched].title}": f"{scores[-1]:.4f}"} if scores else {}
 
     # Between epochs
 
@@ -204,17 +206,26 @@ class Training:
             "val_loss": None, **{f"val_{name}": None for name in here.sums}, "val_n100": None, "val_n100_se": None,
             "val_r20": None, "val_r50": None, "seconds": here.epoch_seconds, "eval_seconds": None,
         }  # fmt: skip
+        row.setdefault(f"val_{self.task.watched}", None)
         last = here.epoch == self.training.n_epochs
-        if last or here.epoch % self.training.eval_every == 0:
+        if self.options.settings.validation == "none":
+            self._keep_last(last)
+        elif last or here.epoch % self.training.eval_every == 0:
             self._evaluate(row)
         here.history.append(row)
         self.folder.write_history(here.history)
-        self.folder.log(_line(row, self.training.n_epochs, self.progress))
+        self.folder.log(_line(row, self.training.n_epochs, self.progress, self.task.watched))
         here.over = last or self.progress.exhausted(self.training.early_stop_patience)
         if here.over and not last:
             self.folder.log(f"stopped early: {self.progress.stalled} evaluations without improvement")
         here.epoch, here.step, here.users, here.epoch_seconds = here.epoch + 1, 0, 0, 0.0
         here.sums = dict.fromkeys(self.model.terms, 0.0)
+
+    def _keep_last(self, last: bool) -> None:
+        """Without validation the weights of the last epoch are those to test."""
+        if last:
+            self.best_weights, here = self.learner.weights(), self.position
+            here.best = {"epoch": here.epoch, "updates": here.updates, "knobs": here.knobs, "validation": {}}
 
     def _evaluate(self, row: dict[str, Any]) -> None:
         here, begun = self.position, time.perf_counter()
@@ -226,6 +237,7 @@ class Training:
             **{f"val_{name}": value for name, value in losses_now.items()},
             "val_n100": means["n100"][0], "val_n100_se": means["n100"][1],
             "val_r20": means["r20"][0], "val_r50": means["r50"][0],
+            f"val_{self.task.watched}": means[self.task.watched][0],
         }  # fmt: skip
         score = self._score(judged.evaluation, means[self.task.watched][0])
         if self.progress.update(score, row["epoch"]):
@@ -289,11 +301,11 @@ def _under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _line(row: dict[str, Any], n_epochs: int, progress: Progress) -> str:
+def _line(row: dict[str, Any], n_epochs: int, progress: Progress, watched: str) -> str:
     parts = [f"epoch {row['epoch']:3d}/{n_epochs}  loss {row['loss']:.2f}"]
     parts += [f"beta {row['beta']:.3f}"] if row["beta"] is not None else []
-    if row["val_n100"] is not None:
-        parts += [f"val loss {row['val_loss']:.2f}", f"val NDCG@100 {row['val_n100']:.4f}"]
+    if row[f"val_{watched}"] is not None:
+        parts += [f"val loss {row['val_loss']:.2f}", f"val {FIGURES[watched].title} {row[f'val_{watched}']:.4f}"]
         parts += [f"best epoch {progress.best_epoch}"]
     parts.append(f"{row['seconds'] + (row['eval_seconds'] or 0.0):.1f} s")
     return "  ".join(parts)

@@ -23,6 +23,8 @@ from experiments.tasks import task_of
 from experiments.tasks.clicks import ClickTask
 from utils.deviations import deviations_of, shared_deviations
 from utils.engine import FittedLearner, Learner, StepLearner, check_engine, command_of, entry_of, load_engine
+from utils.figures import FIGURES, MAIN_FIGURES
+from utils.metrics.sampled import SAMPLED_METRICS
 from utils.options import RunOptions
 from utils.options.command import parsed_run
 from utils.results import DIVERGED, rebuild
@@ -102,7 +104,7 @@ def _train_and_record(
     task = task_of(data, options)
     check_memory(options, data.n_items, engine)
     with memory_explained(options, data.n_items, "building the model"):
-        learner = package.build(options, data.n_items, task)
+        learner = package.build(options, data.n_items, task, task.n_users)
     if options.training and options.training.init_from:
         learner.load_weights(load_weights(options.training.init_from, options, data, learner.shapes()))
     training = _training(engine, learner, task, options, folder, interruption)
@@ -129,13 +131,19 @@ def _train_and_record(
     if training.diverged:
         folder.log(in_words(metrics["diverged"], metrics["best_epoch"]))
         return
+    folder.log(f"{_test_line(metrics, options)}  ->  {folder.path}")
+
+
+def _test_line(metrics: dict[str, Any], options: RunOptions) -> str:
+    """What a run found on the test users, for people."""
     shown = metrics["test"]
-    best = f" (best epoch {metrics['best_epoch']})" if options.training else ""
-    loss = f"  loss {shown['loss']:.2f}" if options.model.terms else ""
-    folder.log(
-        f"test{best}: NDCG@100 {shown['n100']:.4f}  Recall@20 {shown['r20']:.4f}  "
-        f"Recall@50 {shown['r50']:.4f}{loss}  ->  {folder.path}"
-    )
+    which = "last" if options.settings.validation == "none" else "best"
+    best = f" ({which} epoch {metrics['best_epoch']})" if options.training else ""
+    figures = [name for name in (*MAIN_FIGURES, *SAMPLED_METRICS) if name in shown]
+    line = f"test{best}: " + "  ".join(f"{FIGURES[name].title} {shown[name]:.4f}" for name in figures)
+    if "candidate_items" in metrics:
+        line += f" ({metrics['candidate_items']:,} candidate items)"
+    return f"{line}  loss {shown['loss']:.2f}" if options.model.terms else line
 
 
 def _training(
@@ -165,11 +173,13 @@ def train(engine: str, options: RunOptions) -> Learner:
         model.embed(data.test_fold_in.binary())  # float32 (users, 200)
 
     ``rank``, ``scores`` and ``embed`` take any users' clicks, ``(users, items)`` with ``data.item_ids`` as columns, in
-    any form of ``utils.batches.binary_clicks``; a list with fewer items than ``k`` ends in -1. The weights are kept in
+    any form of ``utils.batches.binary_clicks``, and ``users``, their rows in training, where the model has a node for
+    each; a list with fewer items than ``k`` ends in -1. The weights are kept in
     the run's folder, as with ``--save_results``.
     """
     options = options.replace(save_results=True).resolved()
     folder, data = run(engine, options), data_of(options)
-    learner = load_engine(engine, options.settings.threads).build(options, data.n_items)
+    n_users = task_of(data, options).n_users
+    learner = load_engine(engine, options.settings.threads).build(options, data.n_items, n_users=n_users)
     learner.load_weights(load_weights(folder / BEST_WEIGHTS, options, data, learner.shapes()))
     return learner

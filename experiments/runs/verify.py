@@ -78,7 +78,8 @@ def verify(run: Path, data_dir: str | None = None, device: str | None = None) ->
                         "prepare the data as they were, or name their folder with --data_dir")  # fmt: skip
     package = load_engine(engine, options.settings.threads)
     package.device_of(options.settings.device)
-    learner, task = package.build(options, data.n_items), task_of(data, options)
+    task = task_of(data, options)
+    learner = package.build(options, data.n_items, n_users=task.n_users)
     learner.load_weights(load_weights(run / BEST_WEIGHTS, options, data, learner.shapes()))
     knobs = {name: metrics.get(f"test_{name}", metrics[name]) for name in options.model.knobs}
     figures, per_user, _ = judge_test_users(learner, task, knobs, losses_of(options, engine), lambda: None)

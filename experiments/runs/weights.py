@@ -15,7 +15,10 @@ from utils.system.errors import UserError
 from utils.weights import check_shapes, load_arrays, save_arrays
 
 #: How what must agree is called where it does not; a dimension is called by its option.
-_CALLED = {"model": "the model", "dataset": "the data set", "items": "the items (their ids, in order, by checksum)"}
+_CALLED = {
+    "model": "the model", "dataset": "the data set", "items": "the items (their ids, in order, by checksum)",
+    "users": "the training users (their ids, in order, by checksum)",
+}  # fmt: skip
 
 
 def save_weights(
@@ -55,8 +58,14 @@ def load_weights(
 
 def _belongs_to(options: RunOptions, data: PreparedData) -> dict[str, Any]:
     dimensions = {name: list(widths) for name, widths in options.model.resolved().dimensions().items()}
-    items = hashlib.sha256("\n".join(map(str, data.item_ids.tolist())).encode()).hexdigest()[:16]
-    return {"model": options.model.name, "dataset": data.manifest["dataset"], "items": items, **dimensions}
+    belongs = {"model": options.model.name, "dataset": data.manifest["dataset"], "items": _checksum(data.item_ids)}
+    if options.model.has_user_node:
+        belongs["users"] = _checksum(data.train.user_ids)
+    return belongs | dimensions
+
+
+def _checksum(ids: np.ndarray) -> str:
+    return hashlib.sha256("\n".join(map(str, ids.tolist())).encode()).hexdigest()[:16]
 
 
 def _in_words(value: Any) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from utils.models.base import ModelOptions
+from utils.models.cdae import CDAEOptions
 from utils.models.linear import DLAEOptions, EASEOptions, EDLAEOptions
 from utils.models.mult_dae import MultDAEOptions
 from utils.models.mult_vae import MultVAEOptions
@@ -45,6 +46,11 @@ _ENTRIES = (
     ModelEntry(
         MultDAEOptions, module="mult_dae", network="MultDAE", title="Mult-DAE (Liang et al. 2018)",
         citation=_LIANG,
+    ),
+    ModelEntry(
+        CDAEOptions, module="cdae", network="CDAE", title="CDAE (Wu et al. 2016)",
+        citation="Wu, DuBois, Zheng, Ester: Collaborative Denoising Auto-Encoders for Top-N Recommender Systems, "
+        "WSDM 2016", scenarios=("weak", "leave_one_out", "strong"),
     ),
     ModelEntry(
         PopularityOptions, module="popularity", network="PopularityLearner", title="Popularity",

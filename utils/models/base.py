@@ -46,6 +46,8 @@ class ModelOptions:
         training: the model's own defaults of ``utils.options.TrainingOptions``; None for a model fitted once.
         passes: the passes of an epoch; steps are numbered through all of them.
         l2_normalised: whether a user's clicks are scaled to length 1 before the model sees them, as Liang et al. do.
+        summed: whether a step's gradient is the sum over its users; else, as most have it, the mean.
+        presets: settings published for the model, by what its flag ``--preset`` calls them: defaults of other flags.
         fit_arrays: of a model fitted once, the arrays of its weights' size that a fit takes at its peak, by engine.
         unused: flags that are legal and change nothing, each with the reason.
     """
@@ -56,14 +58,20 @@ class ModelOptions:
     training: ClassVar[Mapping[str, Any] | None] = {}
     passes: ClassVar[tuple[Pass, ...]] = (Pass(),)
     l2_normalised: ClassVar[bool] = True
+    summed: ClassVar[bool] = False
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     fit_arrays: ClassVar[Mapping[str, float]] = {}
     unused: ClassVar[Mapping[str, str]] = {}
     # Not annotated, as a model may have options of these names: how it computes, what it does otherwise, and the
-    # likelihood of its clicks (``<engine>.losses``).
+    # likelihood of its clicks (``<engine>.losses``), looked at everywhere or at draws of what was not clicked.
     profile = "paper"
     deviations = ()
     likelihood = "multinomial"
     confidence = 1.0
+    negatives = 0
+    # Whether there is a weight vector for each training user; lambda of an L2 penalty on what a step touches.
+    has_user_node = False
+    touched_l2 = 0.0
 
     def resolved(self) -> ModelOptions:
         """These options checked against each other, derived ones filled in; ``UserError`` on a contradiction."""
@@ -90,13 +98,26 @@ class ModelOptions:
         """What a run's name and its lines tell of the dimensions: the first of them; empty where there are none."""
         return next(iter(self.dimensions().values()), ())
 
-    def shapes(self, n_items: int) -> dict[str, tuple[int, ...]]:
-        """The canonical shape of each weight, by canonical name; of resolved options."""
+    @property
+    def code_width(self) -> int:
+        """The width of a user's code; ``ValueError`` where there is none."""
+        raise self.no_code()
+
+    def check_scenario(self, scenario: str) -> None:
+        """Raise ``UserError`` where these options cannot be trained under ``scenario``, which the model serves."""
+
+    def shapes(self, n_items: int, n_users: int = 0) -> dict[str, tuple[int, ...]]:
+        """The canonical shape of each weight, by canonical name; of resolved options.
+
+        ``n_users`` are the training users, for a model with a node for each.
+        """
         raise NotImplementedError
 
-    def initial_weights(self, n_items: int, seed: int, statistics: Statistics | None) -> dict[str, np.ndarray]:
+    def initial_weights(
+        self, n_items: int, seed: int, statistics: Statistics | None, n_users: int = 0
+    ) -> dict[str, np.ndarray]:
         """The weights training starts from, by canonical name; ``statistics`` are None where no data are at hand."""
-        return draw_weights(self.shapes(n_items), seed)
+        return draw_weights(self.shapes(n_items, n_users), seed)
 
     def with_noise(self, batch: Batch, seed: int, epoch: int, step: int, part: Pass) -> Batch:
         """``batch`` as a training step takes it: the input dropped out, all noise drawn; of resolved options."""

@@ -35,7 +35,7 @@ class LinearOptions(ModelOptions):
 
     l2: float = option(500.0, _MODEL, "lambda: the L2 penalty, as many clicks as it weighs", _l2)
 
-    def shapes(self, n_items: int) -> dict[str, tuple[int, ...]]:
+    def shapes(self, n_items: int, n_users: int = 0) -> dict[str, tuple[int, ...]]:
         """``weight`` ``(I, I)``: B, a row per clicked item."""
         return {"weight": (n_items, n_items)}
 

@@ -126,11 +126,16 @@ class MultOptions(ModelOptions):
             )
         return "constant" if self.constant_anneal else self.annealing
 
+    @property
+    def code_width(self) -> int:
+        """The latent width."""
+        return self.p_dims[0]
+
     def dimensions(self) -> dict[str, tuple[int, ...]]:
         """The widths of both towers, items left out."""
         return {"p_dims": self.p_dims, "q_dims": self.q_dims}
 
-    def shapes(self, n_items: int) -> dict[str, tuple[int, ...]]:
+    def shapes(self, n_items: int, n_users: int = 0) -> dict[str, tuple[int, ...]]:
         """``encoder.<layer>.weight`` ``(out, in)`` and ``.bias`` ``(out,)``, then the decoder's."""
         code = self.q_dims[-1] * (2 if self.has_code_noise else 1)
         towers = {"encoder": (n_items, *self.q_dims[:-1], code), "decoder": (*self.p_dims, n_items)}
@@ -140,9 +145,11 @@ class MultOptions(ModelOptions):
                 shapes[f"{tower}.{layer}.weight"], shapes[f"{tower}.{layer}.bias"] = (n_out, n_in), (n_out,)
         return shapes
 
-    def initial_weights(self, n_items: int, seed: int, statistics: Statistics | None) -> dict[str, np.ndarray]:
+    def initial_weights(
+        self, n_items: int, seed: int, statistics: Statistics | None, n_users: int = 0
+    ) -> dict[str, np.ndarray]:
         """The weights training starts from, by canonical name; see :meth:`with_output_bias`."""
-        return self.with_output_bias(super().initial_weights(n_items, seed, statistics), statistics)
+        return self.with_output_bias(super().initial_weights(n_items, seed, statistics, n_users), statistics)
 
     def with_output_bias(self, weights: dict[str, np.ndarray], statistics: Statistics | None) -> dict[str, np.ndarray]:
         """``weights`` with the output bias, float32 ``(I,)``, where it is to start.

@@ -17,6 +17,6 @@ class PopularityOptions(ModelOptions):
     terms: ClassVar[tuple[str, ...]] = ()
     training: ClassVar[Mapping[str, Any] | None] = None
 
-    def shapes(self, n_items: int) -> dict[str, tuple[int, ...]]:
+    def shapes(self, n_items: int, n_users: int = 0) -> dict[str, tuple[int, ...]]:
         """``clicks`` ``(I,)``: the training clicks of each item."""
         return {"clicks": (n_items,)}

@@ -16,14 +16,14 @@ def run_parser(
     argv: Sequence[str] | None, prog: str, description: str, epilog: str | None = None
 ) -> argparse.ArgumentParser:
     """A parser with the flags of the model that ``argv`` (None: ``sys.argv``) names; others' are refused by name."""
-    model = _model_in(sys.argv[1:] if argv is None else argv)
+    model, preset = _named_in(sys.argv[1:] if argv is None else argv)
     data, *others = parts_of(model).values()
     owners: dict[str, list[str]] = {}
     for other in MODELS:
         for name in fields_of(other).keys() - fields_of(model).keys():
             owners.setdefault(f"--{name}", []).append(other)
     hints = {flag: f"it is a flag of {' and '.join(others)}, not of {model}" for flag, others in owners.items()}
-    return parser_for([data, ModelChoice, *others], prog, description, epilog, defaults_of(model), hints)
+    return parser_for([data, ModelChoice, *others], prog, description, epilog, defaults_of(model, preset), hints)
 
 
 def options_in(given: argparse.Namespace) -> RunOptions:
@@ -44,12 +44,17 @@ def parsed_run(argv: Sequence[str] | None, prog: str, description: str = "", epi
     return options_in(run_parser(argv, prog, description, epilog).parse_args(argv))
 
 
-def _model_in(argv: Sequence[str]) -> str:
-    """The model that a command line names; the default where it names none that is known, told by the parser then."""
+def _named_in(argv: Sequence[str]) -> tuple[str, str | None]:
+    """The model and the preset that a command line names, which decide the defaults of other flags.
+
+    The default and None where it names none that is known: the parser itself tells then.
+    """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--model", default=DEFAULT_MODEL)
+    first.add_argument("--preset")
     with contextlib.suppress(argparse.ArgumentError):
-        named = first.parse_known_args(argv)[0].model
-        if named in MODELS:
-            return named
-    return DEFAULT_MODEL
+        named = first.parse_known_args(argv)[0]
+        if named.model in MODELS:
+            known = MODELS[named.model].options.presets
+            return named.model, named.preset if named.preset in known else None
+    return DEFAULT_MODEL, None

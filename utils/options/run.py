@@ -50,7 +50,7 @@ class RunOptions:
     settings: RunSettings
 
     def __init__(self, model: str = DEFAULT_MODEL, **given: Any) -> None:
-        values = defaults_of(model) | given
+        values = defaults_of(model, given.get("preset")) | given
         if unknown := sorted(set(values) - set(fields_of(model))):
             raise TypeError(f"{unknown[0]} is no option of the model {model}")
         object.__setattr__(self, "training", None)
@@ -90,6 +90,8 @@ class RunOptions:
         Raises ``UserError`` when two options contradict each other.
         """
         self._check_scenario()
+        if self.settings.validation == "none" and self.training is not None and self.training.lr_scheduler:
+            raise UserError("--lr_scheduler watches the validation part, which --validation none trains on: give one")
         return self.replace(**self.model.resolved().flags(), **self._prefetch())
 
     def _check_scenario(self) -> None:
@@ -99,6 +101,7 @@ class RunOptions:
             raise UserError(
                 f"--scenario {scenario}: {model} cannot be trained under it; give --scenario {' or '.join(served)}"
             )
+        self.model.check_scenario(scenario)
 
     def _prefetch(self) -> dict[str, int]:
         if self.training is None or self.training.prefetch is not None:
@@ -165,7 +168,16 @@ def decisive_of(model: str) -> dict[str, dataclasses.Field]:
     return {name: field for name, field in fields_of(model).items() if field.metadata.get("affects_result", True)}
 
 
-def defaults_of(model: str) -> dict[str, Any]:
-    """The default of each option of a model, by name."""
+def defaults_of(model: str, preset: str | None = None) -> dict[str, Any]:
+    """The default of each option of a model, by name; where a ``preset`` of the model is named, as it has them.
+
+    Raises ``UserError`` when the model has no such preset.
+    """
     entry, common = MODELS[model], {name: field.default for name, field in fields_of(model).items()}
-    return common | {"scenario": entry.scenarios[0]} | dict(entry.options.training or {})
+    common |= {"scenario": entry.scenarios[0]} | dict(entry.options.training or {})
+    if preset is None:
+        return common
+    presets = entry.options.presets
+    if preset not in presets:
+        raise UserError(f"--preset {preset!r}: {model} has {' and '.join(presets) or 'none'}")
+    return common | dict(presets[preset])

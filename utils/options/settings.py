@@ -22,6 +22,10 @@ class RunSettings:
 
     data_dir: str = option("data", "data", "folder of the prepared data", affects_result=False)
     eval_batch_size: int = option(500, _STOPPING, "users in an evaluation batch", integer(1), affects_result=False)
+    validation: str = option(
+        "held_out", _STOPPING, "held_out: the validation part chooses the epoch; none: it is trained on too, and the "
+        "last epoch is tested", choices=("held_out", "none"), later=True,
+    )  # fmt: skip
     precision: str = option(
         "float32", _RUN,
         "arithmetic of the network; float64 is for checking it; mixed: training takes its dense products in bfloat16, "

@@ -18,7 +18,10 @@ class TrainingOptions:
     n_epochs: int = option(200, _TRAINING, "epochs at the most", integer(1))
     batch_size: int = option(512, _TRAINING, "users in a training batch", integer(1))
     lr: float = option(0.001, _TRAINING, "learning rate", real(minimum=1e-30, below=1e31))
-    optimizer: str = option("adam", _TRAINING, "Adam (Kingma & Ba, Algorithm 1) or plain SGD", choices=("adam", "sgd"))
+    optimizer: str = option(
+        "adam", _TRAINING, "Adam (Kingma & Ba, Algorithm 1), AdaGrad (as in CDAE) or plain SGD",
+        choices=("adam", "adagrad", "sgd"),
+    )  # fmt: skip
     weight_decay: float = option(
         0.0, _TRAINING, "lambda: decay of the weight matrices, not of biases", real(minimum=0, below=1e31)
     )
