@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.catalogue import DATASETS
-from data_prep.options import FOUND_BY, PROTOCOL, DataOptions, format_value
+from data_prep.options import FOUND_BY, DataOptions, format_value
 from data_prep.prepared import PreparedData, last_request, load_prepared, read_manifest
+from utils.options.data import SCENARIOS
 from utils.system.command_line import did_you_mean
 from utils.system.errors import UserError
 from utils.system.files import short_hash
@@ -23,7 +24,9 @@ def dataset_folder(data_dir: str | os.PathLike, dataset: str) -> Path:
     return Path(data_dir) / f"{dataset}_processed"
 
 
-def find_prepared(data_dir: str | os.PathLike, dataset: str, **given: Any) -> PreparedData:
+def find_prepared(
+    data_dir: str | os.PathLike, dataset: str, scenario: str = SCENARIOS[0], **given: Any
+) -> PreparedData:
     """Load the preparation of ``dataset`` that has the ``given`` options.
 
     Parameters
@@ -48,9 +51,11 @@ def find_prepared(data_dir: str | os.PathLike, dataset: str, **given: Any) -> Pr
     if unknown := set(given) - set(FOUND_BY):
         raise TypeError(f"find_prepared takes no {sorted(unknown)}")
     stated = {name: value for name, value in given.items() if value is not None}
-    options = DataOptions(dataset, **{_ATTRIBUTE.get(name, name): value for name, value in stated.items()}).record()
+    options = DataOptions(
+        dataset, scenario, **{_ATTRIBUTE.get(name, name): value for name, value in stated.items()}
+    ).record()
     asked = options if dataset in DATASETS else {name: options[name] for name in stated}
-    existing, fault = _manifests(data_dir, dataset)
+    existing, fault = _manifests(data_dir, dataset, scenario)
     fitting = _matching(existing, asked)
     if not fitting:
         raise fault or UserError(_nothing_fits(data_dir, dataset, stated, existing))
@@ -61,7 +66,7 @@ def find_prepared(data_dir: str | os.PathLike, dataset: str, **given: Any) -> Pr
 
 def find_latest(data_dir: str | os.PathLike, options: DataOptions) -> PreparedData | None:
     """The preparation last asked for with ``options``, or None (also where several of one's own differ in columns)."""
-    existing, _ = _manifests(data_dir, options.dataset)
+    existing, _ = _manifests(data_dir, options.dataset, options.scenario)
     fitting = _matching(existing, options.record())
     if options.columns:
         fitting = {folder: each for folder, each in fitting.items() if each["options"]["columns"] == options.columns}
@@ -79,7 +84,7 @@ def last_request_of(data_dir: str | os.PathLike, dataset: str) -> str | None:
 
 def is_latest(data_dir: str | os.PathLike, prepared: PreparedData) -> bool:
     """Whether of all preparations with the same options ``prepared`` is the one that a run would take."""
-    existing, _ = _manifests(data_dir, prepared.name)
+    existing, _ = _manifests(data_dir, prepared.name, prepared.scenario)
     like = {folder: each for folder, each in existing.items() if each["options"] == prepared.manifest["options"]}
     return _latest(like) == prepared.folder
 
@@ -110,12 +115,14 @@ def preparing_command(dataset: str, data_dir: str | os.PathLike, stated: Mapping
     return " ".join(words)
 
 
-def _manifests(data_dir: str | os.PathLike, dataset: str) -> tuple[dict[Path, dict[str, Any]], UserError | None]:
+def _manifests(
+    data_dir: str | os.PathLike, dataset: str, scenario: str = "*"
+) -> tuple[dict[Path, dict[str, Any]], UserError | None]:
     """Every readable manifest of ``dataset``, and what was wrong with one that is not."""
     manifests, fault = {}, None
     parent = dataset_folder(data_dir, dataset)
-    for folder in sorted(parent.glob(f"{PROTOCOL}-*")):
-        if not re.fullmatch(rf"{PROTOCOL}-[0-9a-f]{{8}}", folder.name):
+    for folder in sorted(parent.glob(f"{scenario}-*")):
+        if not re.fullmatch(rf"({'|'.join(SCENARIOS)})-[0-9a-f]{{8}}", folder.name):
             continue
         try:
             manifests[folder] = read_manifest(folder)

@@ -22,7 +22,6 @@ ROLES = ("user", "item", "rating", "timestamp")
 FOUND_BY = ("min_rating", "min_user_click", "min_item_click", "test_users_size", "test_size", "seed")
 #: Raised whenever the same options would give other files, so that old ones are not taken for new ones.
 FORMAT_VERSION = 1
-PROTOCOL = "strong"
 
 #: Filters of a data set that no catalogue lists: no rating filter, the published click filters, 10 % held out twice.
 _OWN_DEFAULTS = {
@@ -100,7 +99,12 @@ class DataOptions(DataSelection):
     def fingerprint(self, source_sha256: str) -> str:
         """Eight hexadecimal digits for these options applied to the source with that checksum."""
         return short_hash(
-            {"options": self.record(), "source": source_sha256, "protocol": PROTOCOL, "format_version": FORMAT_VERSION}
+            {
+                "options": self.record(),
+                "source": source_sha256,
+                "protocol": self.scenario,
+                "format_version": FORMAT_VERSION,
+            }
         )
 
 

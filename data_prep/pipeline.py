@@ -17,7 +17,7 @@ from data_prep.filtering import filter_events
 from data_prep.find import dataset_folder, find_latest, is_latest, last_request_of
 from data_prep.folders import exclusive_access, remove_leftovers
 from data_prep.ids import ColumnError
-from data_prep.options import FORMAT_VERSION, PROTOCOL, DataOptions, format_columns
+from data_prep.options import FORMAT_VERSION, DataOptions, format_columns
 from data_prep.prepared import FORMAT, PreparedData, load_prepared, note_request, write_prepared
 from data_prep.ratings_table import RatingsSource, RatingsTable
 from data_prep.readers import open_source
@@ -91,7 +91,7 @@ def _prepare_source(
 ) -> PreparedData:
     """The preparation of ``source``, found in the file or folder ``raw``: made, or found finished."""
     before, origin = _file_states(source), _describe_source(source)
-    folder = dataset_folder(data_dir, options.dataset) / f"{PROTOCOL}-{options.fingerprint(origin['sha256'])}"
+    folder = dataset_folder(data_dir, options.dataset) / f"{options.scenario}-{options.fingerprint(origin['sha256'])}"
 
     def there() -> PreparedData | None:
         return _load_or_warn(lambda: load_prepared(folder)) if folder.exists() and not force else None
@@ -171,7 +171,7 @@ def _compute(source: RatingsSource, origin: Mapping[str, Any], options: DataOpti
     manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "protocol": PROTOCOL,
+        "protocol": options.scenario,
         "dataset": options.dataset,
         "fingerprint": options.fingerprint(origin["sha256"]),
         "options": options.record(),

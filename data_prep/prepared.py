@@ -61,6 +61,11 @@ class PreparedData:
         return self.manifest["dataset"]
 
     @property
+    def scenario(self) -> str:
+        """How it is split: a name of ``data_prep.scenarios``."""
+        return self.manifest["protocol"]
+
+    @property
     def n_items(self) -> int:
         """The number of items: those of the training users."""
         return len(self.item_ids)

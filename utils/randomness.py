@@ -25,6 +25,8 @@ class Purpose(enum.IntEnum):
     LAYER_DROPOUT = 3
     EPSILON = 4
     EVALUATION_NOISE = 5
+    NEGATIVES = 6
+    CANDIDATES = 7
 
 
 def stream(seed: int, purpose: Purpose, epoch: int = 0, step: int = 0) -> np.random.Generator:

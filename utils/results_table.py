@@ -23,7 +23,11 @@ EARLIER_OPTIONS = (
     "anneal_share", "anneal_total", "eval_every", "early_stop_patience", "early_stop_score_fn", "profile", "deviations",
     "init_from", "precision", "seed", "device",
 )  # fmt: skip
-PREPARATION_OPTIONS = tuple(field.name for field in dataclasses.fields(DataSelection) if field.name != "dataset")
+PREPARATION_OPTIONS = tuple(
+    field.name
+    for field in dataclasses.fields(DataSelection)
+    if field.name != "dataset" and not field.metadata.get("later")
+)
 LATER_OPTIONS = tuple(
     name
     for name in dict.fromkeys(name for model in MODELS for name in decisive_of(model))

@@ -31,7 +31,7 @@ class ModelEntry:
     title: str
     citation: str
     task: str = "clicks"
-    scenarios: tuple[str, ...] = ("strong",)
+    scenarios: tuple[str, ...] = ("strong", "weak", "leave_one_out")
     engines: tuple[str, ...] = ("pytorch", "mxnet")
 
 

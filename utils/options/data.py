@@ -8,6 +8,8 @@ from typing import Any
 from utils.system.command_line import integer, option, real
 
 _DATA = "data"
+#: How a data set can be split (``data_prep.scenarios``): by users held out whole, or by events held out of everybody.
+SCENARIOS = ("strong", "weak", "leave_one_out")
 
 
 def _rating(text: str) -> float | str:
@@ -31,6 +33,10 @@ class DataSelection:
     dataset: str = option(
         "amazon", _DATA, "a data set prepared by python -m data_prep (movielens-100k, movielens, ...)"
     )
+    scenario: str = option(
+        SCENARIOS[0], _DATA, "as prepared: strong, users held out whole; weak, a share of every user's clicks; "
+        "leave_one_out, every user's last click (default: the model's)", choices=SCENARIOS, later=True,
+    )  # fmt: skip
     min_rating: float | str | None = option(
         None, _DATA, "as prepared: ratings above this are clicks, none keeps all (default: the data set's)", _rating
     )
@@ -50,6 +56,14 @@ class DataSelection:
 
     def stated(self) -> dict[str, Any]:
         """What is stated beside the data set, by the names that a preparation keeps (``split_seed`` is ``seed``)."""
-        names = ("min_rating", "min_user_click", "min_item_click", "test_users_size", "test_size", "split_seed")
+        names = (
+            "scenario",
+            "min_rating",
+            "min_user_click",
+            "min_item_click",
+            "test_users_size",
+            "test_size",
+            "split_seed",
+        )
         values = {name.removeprefix("split_"): getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value is not None}

@@ -89,7 +89,16 @@ class RunOptions:
 
         Raises ``UserError`` when two options contradict each other.
         """
+        self._check_scenario()
         return self.replace(**self.model.resolved().flags(), **self._prefetch())
+
+    def _check_scenario(self) -> None:
+        model, scenario = self.model.name, self.data.scenario
+        served = MODELS[model].scenarios
+        if scenario not in served:
+            raise UserError(
+                f"--scenario {scenario}: {model} cannot be trained under it; give --scenario {' or '.join(served)}"
+            )
 
     def _prefetch(self) -> dict[str, int]:
         if self.training is None or self.training.prefetch is not None:
@@ -158,5 +167,5 @@ def decisive_of(model: str) -> dict[str, dataclasses.Field]:
 
 def defaults_of(model: str) -> dict[str, Any]:
     """The default of each option of a model, by name."""
-    common = {name: field.default for name, field in fields_of(model).items()}
-    return common | dict(MODELS[model].options.training or {})
+    entry, common = MODELS[model], {name: field.default for name, field in fields_of(model).items()}
+    return common | {"scenario": entry.scenarios[0]} | dict(entry.options.training or {})
