@@ -34,15 +34,19 @@ def find_prepared(
     data_dir : path
         The folder of all prepared data ("data" on the command lines).
     dataset : str
+    scenario : str, default "strong"
+        The split: "strong", "weak" or "leave_one_out".
     **given
         Any of ``min_rating`` (``KEEP_ALL`` or "none": all ratings were kept), ``min_user_click``,
-        ``min_item_click``, ``test_users_size``, ``test_size``, ``seed``; None means not stated. Of a catalogued data
-        set an unstated option has its published value; of one's own any preparation will do, provided only one fits.
+        ``min_item_click``, ``test_users_size``, ``test_size``, ``catalogue_items``, ``seed``; None means not stated.
+        Of a catalogued data set an unstated option has its published value; of one's own any preparation will do,
+        provided only one fits.
 
     Raises
     ------
     UserError
-        When none fits (with the command that prepares it), or several of one's own do (with what tells them apart).
+        When none fits (with the command that prepares it), several of one's own do (with what tells them apart), or an
+        option is given that has no part in the scenario.
 
     Notes
     -----
@@ -58,7 +62,7 @@ def find_prepared(
     existing, fault = _manifests(data_dir, dataset, scenario)
     fitting = _matching(existing, asked)
     if not fitting:
-        raise fault or UserError(_nothing_fits(data_dir, dataset, stated, existing))
+        raise fault or UserError(_nothing_fits(data_dir, dataset, scenario, stated))
     if dataset not in DATASETS and len({short_hash(manifest["options"]) for manifest in fitting.values()}) > 1:
         raise UserError(_several_fit(dataset, fitting))
     return load_prepared(_latest(fitting))
@@ -131,17 +135,17 @@ def _manifests(
     return manifests, fault
 
 
-def _nothing_fits(
-    data_dir: str | os.PathLike, dataset: str, stated: Mapping[str, Any], existing: Mapping[Path, dict[str, Any]]
-) -> str:
-    remedy = preparing_command(dataset, data_dir, stated)
+def _nothing_fits(data_dir: str | os.PathLike, dataset: str, scenario: str, stated: Mapping[str, Any]) -> str:
+    named = {} if scenario == "strong" else {"scenario": scenario}
+    remedy = preparing_command(dataset, data_dir, {**named, **stated})
+    existing, _ = _manifests(data_dir, dataset)
     if dataset in DATASETS and DATASETS[dataset].by_hand:
         remedy += f" ({DATASETS[dataset].by_hand})"
     if not existing:
         known = [*DATASETS, *(folder.name.removesuffix("_processed") for folder in Path(data_dir).glob("*_processed"))]
         hint = "" if dataset in DATASETS else did_you_mean(dataset, known)
         return f"no prepared data for {dataset!r} in {data_dir}; {f'{hint} Else ' if hint else ''}run: {remedy}"
-    others = "; ".join(sorted({_describe(manifest["options"], FOUND_BY) for manifest in existing.values()}))
+    others = "; ".join(sorted({_describe_whole(manifest) for manifest in existing.values()}))
     return f"no prepared data for {dataset!r} in {data_dir} has these options; run: {remedy} (prepared are: {others})"
 
 
@@ -158,3 +162,9 @@ def _several_fit(dataset: str, fitting: Mapping[Path, dict[str, Any]]) -> str:
 
 def _describe(options: Mapping[str, Any], names: Iterable[str]) -> str:
     return " ".join(f"--{name} {format_value(options.get(name))}" for name in names)
+
+
+def _describe_whole(manifest: Mapping[str, Any]) -> str:
+    scenario, options = manifest["protocol"], manifest["options"]
+    named = "" if scenario == "strong" else f"--scenario {scenario} "
+    return named + _describe(options, [name for name in FOUND_BY if name in options])

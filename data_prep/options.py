@@ -11,6 +11,7 @@ from typing import Any
 
 from data_prep.catalogue import DATASETS
 from utils.options import DataSelection
+from utils.options.data import SCENARIOS
 from utils.system.errors import UserError
 from utils.system.files import short_hash
 
@@ -19,14 +20,24 @@ KEEP_ALL = float("-inf")
 #: What the columns of a ratings table can be.
 ROLES = ("user", "item", "rating", "timestamp")
 #: The options by which a preparation is found again, in the order they are shown.
-FOUND_BY = ("min_rating", "min_user_click", "min_item_click", "test_users_size", "test_size", "seed")
+FOUND_BY = (
+    "min_rating", "min_user_click", "min_item_click", "test_users_size", "test_size", "catalogue_items", "seed",
+)  # fmt: skip
+#: The options by which events are chosen, before any split.
+FILTERS = ("min_rating", "min_user_click", "min_item_click")
+#: The options of each scenario's split beside the seed; the others have no part in it.
+SPLIT_OPTIONS = {
+    "strong": ("test_users_size", "test_size"),
+    "weak": ("test_size",),
+    "leave_one_out": ("catalogue_items",),
+}
 #: Raised whenever the same options would give other files, so that old ones are not taken for new ones.
 FORMAT_VERSION = 1
 
 #: Filters of a data set that no catalogue lists: no rating filter, the published click filters, 10 % held out twice.
 _OWN_DEFAULTS = {
     "min_rating": KEEP_ALL, "min_user_click": 5, "min_item_click": 0, "test_users_size": 0.1, "test_size": 0.2,
-    "split_seed": 98765,
+    "catalogue_items": 0, "split_seed": 98765,
 }  # fmt: skip
 
 
@@ -38,15 +49,22 @@ class DataOptions(DataSelection):
     ----------
     dataset : str
         A name of the catalogue (``DATASETS``), or a name of one's own: letters, digits, ``.``, ``_``, ``-``.
+    scenario : str, default "strong"
+        The split (``data_prep.scenarios``): "strong", "weak" or "leave_one_out". The filters' defaults are the same in
+        each; options that have no part in it are refused.
     min_rating : float or None
         Events rated strictly above it are kept; ``KEEP_ALL`` (also "none") keeps all.
     min_user_click, min_item_click : int or None
         Users and items with fewer events are dropped, items first, one pass each.
     test_users_size : float, int or None
-        Below 1 the fraction of the users that is held out, ``int(fraction * n_users)``; from 1 their number. The
-        validation and the test set are each this large.
+        Strong: below 1 the fraction of the users that is held out, ``int(fraction * n_users)``; from 1 their number.
+        The validation and the test set are each this large.
     test_size : float, default 0.2
-        The part of a held-out user's events that is held out of the fold-in part.
+        Strong: the part of a held-out user's events that is held out of the fold-in part. Weak: the part of every
+        user's events that is test.
+    catalogue_items : int, default 0
+        Leave-one-out: how many items candidates are drawn from, those beyond the items that have events being items
+        without any; 0: the items that have events.
     split_seed : int, default 98765
         Seed of the split (0 to 2**32 - 1), as ``numpy.random.seed`` takes it.
     columns : mapping or None
@@ -63,14 +81,15 @@ class DataOptions(DataSelection):
     separator: str | None = None
 
     def resolved(self) -> DataOptions:
-        """The same options with every None of the selection replaced by its value, checked.
+        """The same options with every None of the selection that has a part in the scenario replaced, checked.
 
-        Raises ``UserError`` when a value is out of its range.
+        Raises ``UserError`` when a value is out of its range, or stated where it has no part.
         """
         known = DATASETS.get(self.dataset)
+        names = [*FILTERS, *_split_options(self), "split_seed"]
         values = {
             name: getattr(known or self, name, None) if getattr(self, name) is None else getattr(self, name)
-            for name in _OWN_DEFAULTS
+            for name in names
         }
         values = {name: _OWN_DEFAULTS[name] if value is None else value for name, value in values.items()}
         if values["min_rating"] == "none":
@@ -82,14 +101,12 @@ class DataOptions(DataSelection):
     def record(self) -> dict[str, Any]:
         """The resolved options as JSON holds them; equal choices give equal records (5 and 5.0, for example)."""
         options = self.resolved()
-        size = options.test_users_size
         record = {
             "dataset": options.dataset,
             "min_rating": None if options.min_rating == KEEP_ALL else float(options.min_rating),
             "min_user_click": int(options.min_user_click),
             "min_item_click": int(options.min_item_click),
-            "test_users_size": int(size) if size >= 1 else float(size),
-            "test_size": float(options.test_size),
+            **{name: _KINDS[name](getattr(options, name)) for name in SPLIT_OPTIONS[options.scenario]},
             "seed": int(options.split_seed),
             "columns": dict(sorted(options.columns.items())) if options.columns else None,
         }
@@ -108,6 +125,25 @@ class DataOptions(DataSelection):
         )
 
 
+#: How a record holds the options of a split.
+_KINDS = {
+    "test_users_size": lambda size: int(size) if size >= 1 else float(size), "test_size": float, "catalogue_items": int,
+}  # fmt: skip
+
+
+def _split_options(options: DataOptions) -> tuple[str, ...]:
+    """The options of the scenario's split; ``UserError`` for an unknown one, or an option of another that is stated."""
+    if options.scenario not in SPLIT_OPTIONS:
+        raise UserError(f"--scenario {options.scenario!r}: expected one of {', '.join(SCENARIOS)}")
+    own = SPLIT_OPTIONS[options.scenario]
+    for other, names in SPLIT_OPTIONS.items():
+        for name in names:
+            if name not in own and getattr(options, name) is not None:
+                given = f"--{name} {format_value(getattr(options, name))}"
+                raise UserError(f"{given} has no part in --scenario {options.scenario}, only in {other}: leave it out")
+    return own
+
+
 def _check(options: DataOptions) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", options.dataset):
         raise UserError(
@@ -119,18 +155,37 @@ def _check(options: DataOptions) -> None:
         value = getattr(options, name)
         if not _whole(value) or value < 0:
             raise UserError(f"--{name} {value!r}: expected a whole number of clicks, 0 or more")
-    size = options.test_users_size
+    for name in SPLIT_OPTIONS[options.scenario]:
+        _CHECKS[name](getattr(options, name))
+    if not _whole(options.split_seed) or not 0 <= options.split_seed < 2**32:
+        raise UserError(f"--seed {options.split_seed!r}: expected a whole number from 0 to 4294967295")
+    if options.columns is not None:
+        _check_columns(options.columns)
+
+
+def _check_test_users_size(size: Any) -> None:
     if not _finite(size) or size <= 0 or (size >= 1 and not _whole(size)) or 0.5 <= size < 1:
         raise UserError(
             f"--test_users_size {size!r}: expected a fraction of the users between 0 and 0.5 (validation and test take "
             "one each), or their whole number"
         )
-    if not _finite(options.test_size) or not 0 < options.test_size < 1:
-        raise UserError(f"--test_size {options.test_size!r}: expected a fraction between 0 and 1, such as 0.2")
-    if not _whole(options.split_seed) or not 0 <= options.split_seed < 2**32:
-        raise UserError(f"--seed {options.split_seed!r}: expected a whole number from 0 to 4294967295")
-    if options.columns is not None:
-        _check_columns(options.columns)
+
+
+def _check_test_size(size: Any) -> None:
+    if not _finite(size) or not 0 < size < 1:
+        raise UserError(f"--test_size {size!r}: expected a fraction between 0 and 1, such as 0.2")
+
+
+def _check_catalogue_items(number: Any) -> None:
+    if not _whole(number) or not 0 <= number < 2**31:
+        raise UserError(
+            f"--catalogue_items {number!r}: expected a number of items below 2147483648, 0 for those that have events"
+        )
+
+
+_CHECKS = {
+    "test_users_size": _check_test_users_size, "test_size": _check_test_size, "catalogue_items": _check_catalogue_items,
+}  # fmt: skip
 
 
 def _check_columns(columns: Mapping[str, str]) -> None:

@@ -18,10 +18,12 @@ from data_prep.find import dataset_folder, find_latest, is_latest, last_request_
 from data_prep.folders import exclusive_access, remove_leftovers
 from data_prep.ids import ColumnError
 from data_prep.options import FORMAT_VERSION, DataOptions, format_columns
-from data_prep.prepared import FORMAT, PreparedData, load_prepared, note_request, write_prepared
+from data_prep.prepared import FORMAT, PreparedData, all_parts, load_prepared, note_request, write_prepared
 from data_prep.ratings_table import RatingsSource, RatingsTable
 from data_prep.readers import open_source
-from data_prep.scenarios.strong import Split, split
+from data_prep.scenarios import split
+from data_prep.scenarios.leaks import check_leaks
+from data_prep.scenarios.parts import Split
 from data_prep.summary import compare_with_published, counts_of, lines_of, render, render_lines
 from data_prep.titles import titles_beside
 from utils.system.errors import UserError
@@ -109,7 +111,10 @@ def _prepare_source(
             raise UserError(f"--raw {raw} changed while it was read; nothing was prepared: run again when it is whole")
         manifest["prepared_at"] = _now_or_later(last_request_of(data_dir, options.dataset))
         source_rows = divided.source_rows if manifest["order"] == "timestamp" else None
-        write_prepared(folder, manifest, divided.item_ids, divided.parts, titles, source_rows, replace=folder.exists())
+        write_prepared(
+            folder, manifest, divided.item_ids, divided.parts, titles, source_rows, divided.candidates,
+            replace=folder.exists(),
+        )  # fmt: skip
     say(f"prepared: {folder}")
     prepared = load_prepared(folder)
     _report(prepared, say)
@@ -168,6 +173,8 @@ def _compute(source: RatingsSource, origin: Mapping[str, Any], options: DataOpti
     table = _read(source)
     events = filter_events(table, options)
     divided = split(events, options)
+    parts = all_parts(divided.parts)
+    check_leaks(parts, divided.candidates)
     manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -177,7 +184,7 @@ def _compute(source: RatingsSource, origin: Mapping[str, Any], options: DataOpti
         "options": options.record(),
         "source": origin,
         "order": "source row" if table.timestamps is None else "timestamp",
-        "counts": counts_of(events, divided.parts),
+        "counts": counts_of(events, parts) | divided.counts,
         "lines": lines_of(events, divided.parts),
         "spellings": {role: list(found) for role, found in table.spellings.items()},
     }

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.folders import folder_written_whole
-from data_prep.interactions import Interactions
+from data_prep.interactions import Interactions, joined, merger
 from data_prep.options import FORMAT_VERSION
 from utils.system.errors import UserError
 from utils.system.files import json_text, read_json, sha256_of, write_json
@@ -23,11 +23,15 @@ FORMAT = "prepared-interactions"
 MANIFEST = "manifest.json"
 ITEMS = "items.npz"
 SOURCE_ROWS = "source_rows.npz"  # not in the preparations of earlier versions
+CANDIDATES = "candidates.npz"  # only where a scenario has them
 TITLES = "item_titles.tsv"
 _CHECKSUM = "sha256"  # of the manifest itself, in it
 _CHECKSUM_DIFFERS = "its checksum differs"
 _READ = ("dataset", "fingerprint", "options", "source", "counts", "files", "prepared_at")  # of every manifest
 PARTS = ("train", "validation_fold_in", "validation_held_out", "test_fold_in", "test_held_out")
+#: The parts on disk where all users are in every part, and what the fold-ins, not on disk, are made of.
+STORED_PARTS = ("train", "validation_held_out", "test_held_out")
+_MADE_OF = {"validation_fold_in": ("train",), "test_fold_in": ("train", "validation_held_out")}
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,15 @@ class PreparedData:
     Parameters
     ----------
     folder : Path
-        Where it lies: ``<data_dir>/<name>_processed/strong-<fingerprint>``.
+        Where it lies: ``<data_dir>/<name>_processed/<scenario>-<fingerprint>``.
     manifest : dict
         Source, options, counts and checksums (``manifest.json``).
     item_ids : int64 or unicode (n_items,)
         The items' own ids; an item's index is its position.
     train, validation_fold_in, validation_held_out, test_fold_in, test_held_out : Interactions
-        The parts; the two of a held-out set have the same users in the same rows.
+        The parts; the two of a held-out set have the same users in the same rows. Under weak and leave_one_out all
+        five have all users in the same rows, ``validation_fold_in`` is ``train``, and ``test_fold_in`` is ``train``
+        with ``validation_held_out``: what is known, and masked, when the held-out part is ranked.
     """
 
     folder: Path
@@ -67,8 +73,13 @@ class PreparedData:
 
     @property
     def n_items(self) -> int:
-        """The number of items: those of the training users."""
+        """The number of items: under strong those of the training users, else all that have events."""
         return len(self.item_ids)
+
+    @property
+    def n_candidate_items(self) -> int | None:
+        """How many items ``candidates`` are drawn from, at least ``n_items``; None where the scenario has none."""
+        return self.manifest["counts"].get("candidate_items")
 
     @property
     def fingerprint(self) -> str:
@@ -101,13 +112,29 @@ class PreparedData:
         """
         if self.manifest.get("order") == "source row":
             return self._part(part).order
-        nnz = self._part(part).nnz
+        self._part(part)
         if SOURCE_ROWS not in self.manifest["files"]:
             return None
-        rows = self._source_rows.get(part)
-        if rows is None or rows.dtype != np.int64 or rows.shape != (nnz,):
-            raise _damaged(self.folder / SOURCE_ROWS, f"it has no row for each event of {part}")
-        return rows
+        made_of = _MADE_OF.get(part, ()) if self.scenario != "strong" else ()
+        rows = [self._stored_rows(name) for name in made_of or (part,)]
+        return merger(*(self._part(name) for name in made_of))(*rows) if len(rows) == 2 else rows[0]
+
+    def candidates(self, part: str) -> np.ndarray | None:
+        """The items among which a user's held-out item of ``part`` ("validation", "test") is ranked, beside that item.
+
+        int32 (n_users, 99), ascending in a row, padded with -1; none where nothing is held out of the user. Indices
+        from ``n_items`` to ``n_candidate_items`` are items without events, which no model knows. None where the
+        scenario has no candidates. Raises ``ValueError`` for the name of no such part, ``UserError`` when the file is
+        damaged.
+        """
+        if part not in ("validation", "test"):
+            raise ValueError(f"{part!r} is none of validation, test")
+        if CANDIDATES not in self.manifest["files"]:
+            return None
+        found = self._candidates.get(part)
+        if found is None or found.dtype != np.int32 or found.ndim != 2 or len(found) != self.train.n_users:
+            raise _damaged(self.folder / CANDIDATES, f"it has no candidates for each user of {part}")
+        return found
 
     def item_titles(self) -> dict[str, str]:
         """Item id (as text) -> title, with the year where the source says one; empty where it has no titles."""
@@ -133,17 +160,32 @@ class PreparedData:
             raise ValueError(f"{part!r} is none of {', '.join(PARTS)}")
         return getattr(self, part)
 
+    def _stored_rows(self, part: str) -> np.ndarray:
+        rows = self._source_rows.get(part)
+        if rows is None or rows.dtype != np.int64 or rows.shape != (self._part(part).nnz,):
+            raise _damaged(self.folder / SOURCE_ROWS, f"it has no row for each event of {part}")
+        return rows
+
     @cached_property
     def _source_rows(self) -> dict[str, np.ndarray]:
-        path = self.folder / SOURCE_ROWS
-        try:
-            return read_npz(path)
-        except ValueError as error:  # it was whole when the preparation was loaded
-            raise _damaged(path, str(error)) from error
+        return _read_or_damaged(self.folder / SOURCE_ROWS)
+
+    @cached_property
+    def _candidates(self) -> dict[str, np.ndarray]:
+        return _read_or_damaged(self.folder / CANDIDATES)
 
     @cached_property
     def _titles(self) -> dict[str, str]:
         return self.item_titles()
+
+
+def all_parts(parts: Mapping[str, Interactions]) -> dict[str, Interactions]:
+    """All of ``PARTS``, from those on disk."""
+    made = {}
+    if "test_fold_in" not in parts:
+        made["validation_fold_in"] = parts["train"]
+        made["test_fold_in"] = joined(parts["train"], parts["validation_held_out"])
+    return {name: made[name] if name in made else parts[name] for name in PARTS}
 
 
 def write_prepared(
@@ -153,23 +195,28 @@ def write_prepared(
     parts: Mapping[str, Interactions],
     titles: str | None = None,
     source_rows: Mapping[str, np.ndarray] | None = None,
+    candidates: Mapping[str, np.ndarray] | None = None,
     replace: bool = False,
 ) -> None:
     """Write a preparation to ``folder``, whole or not at all.
 
-    ``source_rows`` (part -> integers beside its ``indices``) is for a source with times: else ``order`` says the rows.
+    ``parts`` are all of ``PARTS``, or of a scenario whose fold-ins follow ``STORED_PARTS``. ``source_rows`` (part ->
+    integers beside its ``indices``) is for a source with times: else ``order`` says the rows. ``candidates``
+    ("validation", "test" -> int32 (n_users, 99)) are for a scenario that has them.
 
     The files are written to a temporary folder beside it, which is then renamed. When another process has finished the
     same preparation first, that one stays (the two are equal), unless ``replace`` is set.
     """
     with folder_written_whole(folder, replace) as temporary:
         save_npz(temporary / ITEMS, {"item_ids": item_ids})
-        for name in PARTS:
-            save_npz(temporary / f"{name}.npz", _arrays(parts[name]))
+        for name, part in parts.items():
+            save_npz(temporary / f"{name}.npz", _arrays(part))
         if source_rows is not None:
             save_npz(
                 temporary / SOURCE_ROWS, {name: rows.astype(np.int64, copy=False) for name, rows in source_rows.items()}
             )
+        if candidates is not None:
+            save_npz(temporary / CANDIDATES, candidates)
         if titles is not None:
             (temporary / TITLES).write_text(titles, encoding="utf-8")
         files = {
@@ -204,8 +251,9 @@ def load_prepared(folder: str | os.PathLike) -> PreparedData:
         if path.stat().st_size != recorded["size"] or sha256_of(path) != recorded["sha256"]:
             raise _damaged(path, _CHECKSUM_DIFFERS)
     item_ids = read_npz(folder / ITEMS)["item_ids"]
-    parts = {name: _interactions(folder / f"{name}.npz", len(item_ids)) for name in PARTS}
-    return PreparedData(folder=folder, manifest=manifest, item_ids=item_ids, **parts)
+    stored = PARTS if manifest.get("protocol", "strong") == "strong" else STORED_PARTS
+    parts = {name: _interactions(folder / f"{name}.npz", len(item_ids)) for name in stored}
+    return PreparedData(folder=folder, manifest=manifest, item_ids=item_ids, **all_parts(parts))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -251,6 +299,14 @@ def _arrays(part: Interactions) -> dict[str, np.ndarray]:
 def _interactions(path: Path, n_items: int) -> Interactions:
     arrays = read_npz(path)
     return Interactions(ratings=arrays.pop("ratings", None), n_items=n_items, **arrays)
+
+
+def _read_or_damaged(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file that was whole when the preparation was loaded."""
+    try:
+        return read_npz(path)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
 
 
 def _damaged(path: Path, why: str) -> UserError:

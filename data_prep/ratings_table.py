@@ -23,6 +23,8 @@ class RatingsTable:
         As exact as the source (float64, or its integer type); None where it has none.
     timestamps : int64 (n_events,) or None
         In the source's unit (dates in seconds since 1970); None where it has none.
+    in_order : bool
+        Whether the rows of each user stand in their order in time, times or none.
     unused : mapping
         Lines of the source that are no events, by reason ("header", "blank", ...): with the events they are all of its
         lines.
@@ -36,6 +38,7 @@ class RatingsTable:
     item_ids: np.ndarray
     ratings: np.ndarray | None = None
     timestamps: np.ndarray | None = None
+    in_order: bool = False
     unused: Mapping[str, int] = field(default_factory=dict)
     spellings: Mapping[str, tuple[int, str, str]] = field(default_factory=dict)
 

@@ -10,7 +10,7 @@ import numpy as np
 from data_prep.catalogue import DATASETS
 from data_prep.filtering import Events
 from data_prep.interactions import Interactions
-from data_prep.options import DataOptions
+from data_prep.options import FILTERS, DataOptions
 
 #: Why a line of the source is no event, in the words of ``render_lines``; names in braces are options.
 _REASONS = {
@@ -27,6 +27,8 @@ _REASONS = {
     "rare_item": "on items with fewer than {min_item_click} events",
     "inactive_user": "of users with fewer than {min_user_click} events",
 }
+#: The published counts that no split changes.
+_BEFORE_THE_SPLIT = ("events", "users", "items")
 #: Quantiles of the clicks per user that are recorded and shown.
 QUANTILES = {"min": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "max": 1.0}
 
@@ -63,7 +65,8 @@ def lines_of(events: Events, parts: Mapping[str, Interactions]) -> dict[str, Any
     """Where every line of the source went, for a manifest: ``read`` = ``events`` + all of ``dropped``.
 
     Of the ``events`` (after the filters) those of validation and test users on items that no training user has are in
-    no part: ``unknown_items``. Of matrices and lists the stored entries count as lines.
+    no part: ``unknown_items`` (under strong alone). Of matrices and lists the stored entries count as lines. ``parts``
+    are those that hold each event once.
     """
     unused = events.table.unused
     dropped = {why: number for why, number in {**unused, **events.dropped}.items() if number}
@@ -108,34 +111,54 @@ def render(manifest: Mapping[str, Any]) -> str:
             (
                 f"{held}, held out",
                 f"{counts[f'{held}_users']:,} users, {counts[f'{held}_fold_in_events']:,} fold-in events, "
-                f"{counts[f'{held}_held_out_events']:,} held-out events",
+                f"{counts[f'{held}_held_out_events']:,} held-out events{_of_users(manifest, held)}",
             )
         )
+    if "candidate_items" in counts:
+        rows.append(("candidates", _candidates_in_words(counts)))
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
+
+
+def _of_users(manifest: Mapping[str, Any], held: str) -> str:
+    """Of how many users the held-out events are, where every user could have some; and whose the row alone decided."""
+    counts = manifest["counts"]
+    if manifest["protocol"] == "strong":
+        return ""
+    by_row = counts.get(f"{held}_users_decided_by_row")
+    decided = f", {by_row:,} times decided by the row alone (events at one time)" if by_row else ""
+    return f" of {counts[f'{held}_users_with_held_out_events']:,} users{decided}"
+
+
+def _candidates_in_words(counts: Mapping[str, Any]) -> str:
+    total, fewer = counts["candidate_items"], counts["users_with_fewer_candidates"]
+    text = f"99 a user, of {total:,} items, {total - counts['items']:,} of them without events"
+    return f"{text}; fewer for {fewer:,} users" if fewer else text
 
 
 def compare_with_published(manifest: Mapping[str, Any]) -> tuple[bool | None, str]:
     """Whether the counts are the published ones, and one line that says so.
 
-    None when there is nothing to compare with: no published counts, or other options than the published.
+    None when there is nothing to compare with: no published counts, or other options than the published. Of another
+    scenario than strong the counts before the split are compared.
     """
     known = DATASETS.get(manifest["dataset"])
     if known is None or not known.expected:
         return None, "no counts are known to compare with"
-    published = DataOptions(known.name).record()
-    ours = manifest["options"]
-    if any(ours[name] != published[name] for name in published if name != "columns"):
+    is_strong = manifest["protocol"] == "strong"
+    published, ours = DataOptions(known.name).record(), manifest["options"]
+    expected = {name: known.expected[name] for name in known.expected if is_strong or name in _BEFORE_THE_SPLIT}
+    if any(ours[name] != published[name] for name in (published if is_strong else FILTERS) if name != "columns"):
         return None, "other options than the published; their counts do not apply"
     counts = manifest["counts"]
     misses = [
-        f"{name} {counts[name]:,} (expected {'about ' if name == 'events' and known.rounded > 1 else ''}{expected:,})"
-        for name, expected in known.expected.items()
-        if not _meets(name, expected, counts, known.items_either, known.rounded)
+        f"{name} {counts[name]:,} (expected {'about ' if name == 'events' and known.rounded > 1 else ''}{number:,})"
+        for name, number in expected.items()
+        if not _meets(name, number, counts, known.items_either, known.rounded)
     ]
     if misses:
         return False, f"not the expected counts: {', '.join(misses)}; is the source complete and the right edition?"
-    return True, f"counts as expected: {', '.join(known.expected)}"
+    return True, f"counts as expected: {', '.join(expected)}"
 
 
 def _meets(name: str, expected: int, counts: Mapping[str, Any], items_either: bool, rounded: int) -> bool:

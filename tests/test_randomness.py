@@ -65,6 +65,9 @@ FIRST_WORDS = {
     Purpose.LAYER_DROPOUT: ("448bc5263c181958", "07a32fa6be01c96b"),
     Purpose.EPSILON: ("ff0cdd85996929db", "4bb90c4451e3e987"),
     Purpose.EVALUATION_NOISE: ("ff74ca4372e678d3", "c6b437495ddc8cce"),
+    Purpose.NEGATIVES: ("8c92660bd46d8ffb", "0290bedf32aedda3"),
+    Purpose.CANDIDATES: ("476f8241896e87bf", "5df3e59eaeb062c4"),
+    Purpose.SPLIT: ("92768c3861b492b7", "c39aa404a4aad0ae"),
 }
 
 

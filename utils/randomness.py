@@ -27,6 +27,7 @@ class Purpose(enum.IntEnum):
     EVALUATION_NOISE = 5
     NEGATIVES = 6
     CANDIDATES = 7
+    SPLIT = 8
 
 
 def stream(seed: int, purpose: Purpose, epoch: int = 0, step: int = 0) -> np.random.Generator:

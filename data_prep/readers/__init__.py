@@ -43,7 +43,8 @@ def open_source(raw: Path, options: DataOptions) -> RatingsSource:
             if not layout.several:
                 chosen = [_single(chosen, raw)]
             files = tuple(dict.fromkeys(member.path for member in chosen))
-            return RatingsSource(files, name, partial(layout.read, chosen))
+            notes = (layout.order,) if layout.order and options.scenario == "leave_one_out" else ()
+            return RatingsSource(files, name, partial(layout.read, chosen), notes=notes)
     try:
         return _open_own(_single(members, raw), options)
     except UserError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from data_prep.options import ROLES
@@ -36,6 +36,8 @@ class PublishedLayout:
         Files -> table.
     several : bool
         Whether the table may come in more than one file.
+    order : str
+        What is said of the order of a table without times, where the rows have one.
     """
 
     files: tuple[str, ...]
@@ -43,6 +45,7 @@ class PublishedLayout:
     description: str
     read: Read
     several: bool = False
+    order: str = ""
 
 
 def _delimited(names: Sequence[str], delimiter: str = ",", header: bool = False, **columns: str) -> Read:
@@ -63,7 +66,9 @@ def _read_amazon_csv(members: Sequence[Member]) -> RatingsTable:
 def _read_pinterest(members: Sequence[Member]) -> RatingsTable:
     width = members[0].first_line().count(b"\t") + 1
     names = [*ROLES, *map(str, range(len(ROLES), width))][:width]
-    return _delimited(names, "\t", user="user", item="item")(members)
+    table = _delimited(names, "\t", user="user", item="item")(members)
+    parts = [member.name.rsplit(".", 2)[-2] for member in members]
+    return replace(table, in_order=parts == ["train", "test"])
 
 
 def _line(pattern: str) -> re.Pattern[bytes]:
@@ -127,5 +132,7 @@ LAYOUTS: dict[str, PublishedLayout] = {
         "user and item by tabs (NCF)",
         _read_pinterest,
         several=True,
+        order="order: a user's row in the test file is the last event, that before it the last of his rows in the "
+        "training file, as they stand there; candidates are drawn anew, the published .test.negative is not read",
     ),
 }

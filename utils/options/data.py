@@ -50,8 +50,12 @@ class DataSelection:
         None, _DATA, "as prepared: held-out users, fraction or number (default: the data set's)", _fraction_or_number
     )
     test_size: float | None = option(
-        None, _DATA, "as prepared: share of a held-out user's clicks to predict (default: 0.2)", real(above=0, below=1)
+        None, _DATA, "as prepared: share of a user's clicks to predict (default: 0.2)", real(above=0, below=1)
     )
+    catalogue_items: int | None = option(
+        None, _DATA, "as prepared: items that leave_one_out draws candidates from (default: 0, those with clicks)",
+        integer(0), later=True,
+    )  # fmt: skip
     split_seed: int | None = option(None, _DATA, "as prepared: seed of the split (default: 98765)", integer(0))
 
     def stated(self) -> dict[str, Any]:
@@ -63,6 +67,7 @@ class DataSelection:
             "min_item_click",
             "test_users_size",
             "test_size",
+            "catalogue_items",
             "split_seed",
         )
         values = {name.removeprefix("split_"): getattr(self, name) for name in names}

@@ -1,0 +1,35 @@
+"""Weak generalisation: a share of every user's events held out at random, every user trained on (Wu et al. 2016)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from data_prep.filtering import Events
+from data_prep.options import DataOptions
+from data_prep.scenarios.parts import TEST, VALIDATION, Split, divide_events
+from utils.randomness import Purpose, stream
+
+#: A user with fewer events has them all in training.
+FEWEST_TO_HOLD_OUT = 5
+#: The part of the events that are not test which is validation.
+VALIDATION_SIZE = 0.1
+
+
+def split(events: Events, options: DataOptions) -> Split:
+    """Of a user's n events ``int(test_size * n)`` are test, then ``int(.1 * n)`` of those left validation.
+
+    They are drawn from the events in the source's order, by a generator of the user's own (seed, row of the user), so
+    what one user draws does not depend on the events of others.
+    """
+    n_events = np.bincount(events.users)
+    is_divided = n_events >= FEWEST_TO_HOLD_OUT
+    n_test = np.where(is_divided, (options.test_size * n_events).astype(np.int64), 0)
+    n_validation = np.where(is_divided, (VALIDATION_SIZE * (n_events - n_test)).astype(np.int64), 0)
+    in_source_order, starts = np.lexsort((events.rows, events.users)), np.cumsum(n_events) - n_events
+    group = np.zeros(len(events), dtype=np.int8)
+    for user in np.flatnonzero(n_test + n_validation):
+        own = in_source_order[starts[user] : starts[user] + n_events[user]]
+        shuffled = stream(int(options.split_seed), Purpose.SPLIT, step=user).permutation(own)
+        group[shuffled[: n_test[user]]] = TEST
+        group[shuffled[n_test[user] : n_test[user] + n_validation[user]]] = VALIDATION
+    return divide_events(events, group)
