@@ -77,6 +77,64 @@ def dense_step(clicks: csr_matrix, hidden: Sequence[int], variational: bool, bat
     return step
 
 
+def cdae_step(
+    clicks: csr_matrix, hidden: int, batch_size: int, per_click: int, gather_rows: bool
+) -> Callable[[], float]:
+    """A function that trains CDAE one step on the next ``batch_size`` users of ``clicks`` and returns the loss.
+
+    The loss is of the clicks and of ``per_click`` items drawn for each: by a mask over dense outputs, or, with
+    ``gather_rows``, by the output weights of these items gathered for each of them. Stock operators, stock AdaGrad.
+    """
+    n_users, n_items = clicks.shape
+    shapes = {"v": (n_users, hidden), "w": (hidden, n_items), "b": (hidden,), "w2": (n_items, hidden), "b2": (n_items,)}
+    weights = {name: mx.nd.random.uniform(-0.1, 0.1, shape) for name, shape in shapes.items()}
+    optimizer = mx.optimizer.AdaGrad(learning_rate=0.1, eps=1.0)
+    states = {name: optimizer.create_state(place, weight) for place, (name, weight) in enumerate(weights.items())}
+    for weight in weights.values():
+        weight.attach_grad()
+    random, position = np.random.default_rng(1), 0
+
+    def step() -> float:
+        nonlocal position
+        rows = np.arange(position, position + batch_size) % n_users
+        position += batch_size
+        dense = clicks[rows].toarray()
+        users, items = sampled_items(dense, per_click, random)
+        x, of_users, of_items = mx.nd.array(dense), mx.nd.array(users, dtype="int32"), mx.nd.array(items, dtype="int32")
+        targets = mx.nd.array(dense[users, items])
+        times = np.zeros_like(dense)
+        if not gather_rows:
+            np.add.at(times, (users, items), 1)
+        with mx.autograd.record():
+            summed = mx.nd.FullyConnected(mx.nd.Dropout(x, 0.5), weights["w"], weights["b"], num_hidden=hidden)
+            h = mx.nd.sigmoid(summed + weights["v"].take(mx.nd.array(rows, dtype="int32")))
+            if gather_rows:
+                f = (h.take(of_users) * weights["w2"].take(of_items)).sum(axis=1) + weights["b2"].take(of_items)
+                loss = (mx.nd.Activation(f, "softrelu") - targets * f).sum()
+            else:
+                f = mx.nd.FullyConnected(h, weights["w2"], weights["b2"], num_hidden=n_items)
+                loss = (mx.nd.array(times) * (mx.nd.Activation(f, "softrelu") - x * f)).sum()
+        loss.backward()
+        for place, (name, weight) in enumerate(weights.items()):
+            optimizer.update(place, weight, weight.grad, states[name])
+        mx.nd.waitall()
+        return float(loss.asscalar())
+
+    return step
+
+
+def sampled_items(x: np.ndarray, per_click: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Users and items of the clicks in dense ``x``, and of ``per_click`` unclicked items for each click."""
+    users, items = np.nonzero(x)
+    again, kept = np.repeat(users, per_click), [(users, items)]
+    while len(again):
+        drawn = random.integers(x.shape[1], size=len(again))
+        is_click = x[again, drawn] > 0
+        kept.append((again[~is_click], drawn[~is_click]))
+        again = again[is_click]
+    return tuple(np.concatenate(part) for part in zip(*kept, strict=True))
+
+
 def output_products(batch_size: int, width: int, n_items: int) -> Callable[[], None]:
     """The floor of a step: the output layer's three matrix products (forward, both gradients), into fresh arrays."""
     shapes = ((batch_size, width), (n_items, width), (batch_size, n_items))

@@ -68,6 +68,55 @@ def dense_step(clicks: csr_matrix, hidden: Sequence[int], variational: bool, bat
     return step
 
 
+def cdae_step(
+    clicks: csr_matrix, hidden: int, batch_size: int, per_click: int, gather_rows: bool
+) -> Callable[[], float]:
+    """A function that trains CDAE one step on the next ``batch_size`` users of ``clicks`` and returns the loss.
+
+    The loss is of the clicks and of ``per_click`` items drawn for each: by a mask over dense outputs, or, with
+    ``gather_rows``, by the output weights of these items gathered for each of them. Stock layers, stock AdaGrad.
+    """
+    n_users, n_items = clicks.shape
+    encoder, decoder = nn.Linear(n_items, hidden), nn.Linear(hidden, n_items)
+    node = nn.Embedding(n_users, hidden)
+    parameters = [*encoder.parameters(), *decoder.parameters(), *node.parameters()]
+    optimizer = torch.optim.Adagrad(parameters, lr=0.1, eps=1.0)
+    random, position = np.random.default_rng(1), 0
+
+    def step() -> float:
+        nonlocal position
+        rows = np.arange(position, position + batch_size) % n_users
+        position += batch_size
+        x = torch.from_numpy(clicks[rows].toarray())
+        users, items = sampled_items(x.numpy(), per_click, random)
+        h = torch.sigmoid(encoder(nn.functional.dropout(x, 0.5)) + node(torch.from_numpy(rows)))
+        if gather_rows:
+            f = (h[users] * decoder.weight[items]).sum(1) + decoder.bias[items]
+            loss = (nn.functional.softplus(f) - x[users, items] * f).sum()
+        else:
+            times = torch.zeros_like(x).index_put_((users, items), torch.ones(()), accumulate=True)
+            f = decoder(h)
+            loss = (times * (nn.functional.softplus(f) - x * f)).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach())
+
+    return step
+
+
+def sampled_items(x: np.ndarray, per_click: int, random: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Users and items of the clicks in dense ``x``, and of ``per_click`` unclicked items for each click."""
+    users, items = np.nonzero(x)
+    again, kept = np.repeat(users, per_click), [(users, items)]
+    while len(again):
+        drawn = random.integers(x.shape[1], size=len(again))
+        is_click = x[again, drawn] > 0
+        kept.append((again[~is_click], drawn[~is_click]))
+        again = again[is_click]
+    return tuple(torch.from_numpy(np.concatenate(part)) for part in zip(*kept, strict=True))
+
+
 def output_products(batch_size: int, width: int, n_items: int) -> Callable[[], None]:
     """The floor of a step: the output layer's three matrix products (forward, both gradients), into fresh arrays."""
     shapes = ((batch_size, width), (n_items, width), (batch_size, n_items))

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from benchmarks.shapes import SHAPES, Shape, synthetic_clicks
 from data_prep.find import dataset_folder
 from data_prep.interactions import Interactions
-from data_prep.options import FORMAT_VERSION, PROTOCOL, DataOptions
+from data_prep.options import FORMAT_VERSION, DataOptions
 from data_prep.prepared import FORMAT, write_prepared
 
 DATASET = "synthetic"
@@ -27,13 +27,14 @@ def write_synthetic_data(data_dir: str, users: int, items: int, held_out: int) -
         is_out = np.random.default_rng(seed).random(clicks.nnz) < _HELD_OUT
         parts[f"{name}_fold_in"] = _interactions(_only(clicks, ~is_out))
         parts[f"{name}_held_out"] = _interactions(_only(clicks, is_out))
-    fingerprint = "00000000"
+    fingerprint, options = "00000000", DataOptions(DATASET)
     manifest = {
-        "format": FORMAT, "format_version": FORMAT_VERSION, "protocol": PROTOCOL, "dataset": DATASET,
-        "fingerprint": fingerprint, "options": DataOptions(DATASET).record(), "source": {}, "counts": {},
+        "format": FORMAT, "format_version": FORMAT_VERSION, "protocol": options.scenario, "dataset": DATASET,
+        "fingerprint": fingerprint, "options": options.record(), "source": {}, "counts": {},
         "prepared_at": "",
     }  # fmt: skip
-    write_prepared(dataset_folder(data_dir, DATASET) / f"{PROTOCOL}-{fingerprint}", manifest, np.arange(items), parts)
+    folder = dataset_folder(data_dir, DATASET) / f"{options.scenario}-{fingerprint}"
+    write_prepared(folder, manifest, np.arange(items), parts)
 
 
 def _only(clicks: csr_matrix, chosen: np.ndarray) -> csr_matrix:

@@ -21,9 +21,11 @@ class BareClicks(ClickTask):
         self.clicks, self.options, self.n_items = clicks, options, clicks.shape[1]
 
 
-def build_learner(engine: str, options: RunOptions, n_items: int, statistics: Statistics | None = None) -> StepLearner:
+def build_learner(
+    engine: str, options: RunOptions, n_items: int, statistics: Statistics | None = None, n_users: int = 0
+) -> StepLearner:
     """A learner of ``engine`` for ``options`` (resolved). This also sets how the process keeps its memory."""
-    return load_engine(engine).build(options, n_items, statistics)
+    return load_engine(engine).build(options, n_items, statistics, n_users)
 
 
 def train_steps(learner: StepLearner, clicks: csr_matrix, options: RunOptions) -> Iterator[None]:
