@@ -371,7 +371,7 @@ class Scripted:
     def read_terms(self, handle):
         return {"nll": 1.0, "kl": 0.0}
 
-    def evaluate(self, fold_in, k, epoch=0, heed=None):
+    def evaluate(self, fold_in, k, epoch=0, heed=None, users=None, candidates=None):
         ranked = np.full((fold_in.shape[0], k), -1, dtype=np.int32)
         ranked[: len(self.item), next(self.places)] = self.item
         nll = np.arange(fold_in.shape[0], dtype=np.float64)

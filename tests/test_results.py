@@ -83,7 +83,16 @@ def test_a_row_says_what_the_run_was_told_and_what_it_found(tmp_path):
 
 
 def test_every_metric_and_every_option_that_matters_has_a_column():
-    paths_and_the_like = {"data_dir", "eval_batch_size", "threads", "prefetch", "save_every", "log_dir", "save_results"}
+    paths_and_the_like = {
+        "data_dir",
+        "eval_batch_size",
+        "threads",
+        "prefetch",
+        "save_every",
+        "log_dir",
+        "save_results",
+        "preset",
+    }
     assert {name for model in MODELS for name in fields_of(model)} - set(results.COLUMNS) <= paths_and_the_like
     assert {name for metric in METRICS for name in (metric, f"{metric}_se")} <= set(results.COLUMNS)
 

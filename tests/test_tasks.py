@@ -30,7 +30,7 @@ class TwoPassOptions(MultVAEOptions):
     training: ClassVar[dict] = {"lr": 0.01, "batch_size": 40}
     passes: ClassVar[tuple[Pass, ...]] = (Pass("encoder"), Pass("decoder", input_dropout=False))
 
-    def initial_weights(self, n_items, seed, statistics):
+    def initial_weights(self, n_items, seed, statistics, n_users=0):
         """With the items' popularity as the output bias."""
         last = f"decoder.{len(self.p_dims) - 1}.bias"
         return super().initial_weights(n_items, seed, None) | {last: statistics.item_popularity.astype(np.float32)}
@@ -105,7 +105,7 @@ class Remembered:
     def __init__(self, ranked):
         self.ranked = ranked
 
-    def evaluate(self, fold_in, k, epoch, heed):
+    def evaluate(self, fold_in, k, epoch, heed, users, candidates):
         self.asked = {"k": k, "epoch": epoch}
         ranked = np.full((fold_in.shape[0], k), -1, np.int32)
         ranked[:, : self.ranked.shape[1]] = self.ranked

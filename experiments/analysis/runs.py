@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from utils.engine import ENGINES
+from utils.models import MODELS
 from utils.results import DECISIVE_OPTIONS, RESULTS_FILE, collect, load
 from utils.results_table import NOT_APPLICABLE
 from utils.system.command_line import did_you_mean
@@ -21,6 +22,8 @@ Run = Mapping[str, Any]  # a row of a table of results
 DEFAULT_RESULTS = "results"
 #: The options that two runs must share to be of one setting; the seed is the axis averaged over.
 OPTIONS = (*(name for name in DECISIVE_OPTIONS if name != "seed"), "data")
+#: The option that says the widths of each model that has any.
+WIDTHS = {model: name for model, entry in MODELS.items() for name in list(entry.options().dimensions())[:1]}
 _ENGINE_OF = {entry.dl_frame: name for name, entry in ENGINES.items()}
 
 
@@ -131,9 +134,11 @@ def framework_title(run: Run) -> str:
 
 
 def widths_of(run: Run) -> list[int]:
-    """The widths of a run's decoder (``p_dims``); none where the model has none or the table does not say."""
-    widths = str(run.get("p_dims", "")).strip("[]").split(",")
-    return [int(width) for width in widths if width.strip().isdigit()]
+    """The widths of a run's model, of a tower's decoder; none where the model has none or the table does not say."""
+    value = run.get(WIDTHS.get(run["model"], "p_dims"), "")
+    if isinstance(value, (float, np.number)) and is_known(value):  # one width, in a column with blanks
+        return [int(value)]
+    return [int(width) for width in str(value).strip("[]").split(",") if width.strip().isdigit()]
 
 
 def reading_order(run: Run) -> tuple:

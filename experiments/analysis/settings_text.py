@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.analysis.runs import OPTIONS, Run, is_blank, is_known
+from experiments.analysis.runs import OPTIONS, WIDTHS, Run, is_blank, is_known, widths_of
 from utils.models import MODELS
 from utils.options import defaults_of
 
 #: What any model has; a model's own come first.
-_DEFAULTS = {name: value for model in MODELS for name, value in defaults_of(model).items()}
+_DEFAULTS = {name: value for model in reversed(MODELS) for name, value in defaults_of(model).items()}
 _OWN_DEFAULTS = {model: defaults_of(model) for model in MODELS}
 #: Options that :func:`setting_parts` always names, or that another one says already (``annealing``:
 #: ``constant_anneal``).
-_ELSEWHERE = ("dataset", "model", "p_dims", "anneal_cap", "constant_anneal")
+_ELSEWHERE = ("dataset", "model", *WIDTHS.values(), "anneal_cap", "constant_anneal")
 #: Options that have a part in a run only when another has a certain value.
 _NEEDED = {
     "lr_patience": ("lr_scheduler", True),
@@ -35,8 +35,7 @@ def shared_and_varying(runs: Sequence[Run]) -> tuple[list[str], list[str]]:
 
 def setting_parts(run: Run, varying: Sequence[str]) -> list[str]:
     """A run in words, a part each: model and widths, cap, and of the options ``varying`` those not at their default."""
-    widths = option_text(run["p_dims"]) if is_known(run.get("p_dims")) else ""
-    parts = [f"{run['model']} {widths}".strip()]
+    parts = [f"{run['model']} {','.join(map(str, widths_of(run)))}".strip()]
     if is_known(run.get("anneal_cap")):
         parts.append(f"cap {option_text(run['anneal_cap'])}")
     return parts + [text for name in varying if (text := _option_words(run, name))]

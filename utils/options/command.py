@@ -22,7 +22,7 @@ def run_parser(
     for other in MODELS:
         for name in fields_of(other).keys() - fields_of(model).keys():
             owners.setdefault(f"--{name}", []).append(other)
-    hints = {flag: f"it is a flag of {' and '.join(others)}, not of {model}" for flag, others in owners.items()}
+    hints = {flag: f"it is a flag of {_listed(others)}, not of {model}" for flag, others in owners.items()}
     return parser_for([data, ModelChoice, *others], prog, description, epilog, defaults_of(model, preset), hints)
 
 
@@ -42,6 +42,10 @@ def options_in(given: argparse.Namespace) -> RunOptions:
 def parsed_run(argv: Sequence[str] | None, prog: str, description: str = "", epilog: str | None = None) -> RunOptions:
     """The options on the command line ``argv``; ``UserError`` says in a line what is wrong with it."""
     return options_in(run_parser(argv, prog, description, epilog).parse_args(argv))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _named_in(argv: Sequence[str]) -> tuple[str, str | None]:
