@@ -31,8 +31,10 @@ def table(tmp_path):
     return path
 
 
-def prepared(table, **how):
-    return prepare(DataOptions("mine"), table, table.parent / "data", say=how.pop("say", lambda line: None), **how)
+def prepared(table, scenario="strong", **how):
+    return prepare(
+        DataOptions("mine", scenario), table, table.parent / "data", say=how.pop("say", lambda line: None), **how
+    )
 
 
 def processed(table):
@@ -180,16 +182,22 @@ def test_a_preparation_of_another_version_is_refused_and_made_again(table, capsy
 
 
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
-@pytest.mark.parametrize("name", ["train.npz", "items.npz", "test_held_out.npz", "source_rows.npz"])
-def test_a_bit_that_flipped_is_noticed_wherever_it_is(table, name, place):
-    done = prepared(table)
+@pytest.mark.parametrize(
+    ("scenario", "name"),
+    [
+        ("strong", "train.npz"), ("strong", "items.npz"), ("strong", "test_held_out.npz"),
+        ("strong", "source_rows.npz"), ("weak", "validation_held_out.npz"), ("leave_one_out", "candidates.npz"),
+    ],
+)  # fmt: skip
+def test_a_bit_that_flipped_is_noticed_wherever_it_is(table, scenario, name, place):
+    done = prepared(table, scenario)
     path = done.folder / name
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] ^= 1
     path.write_bytes(content)
     with pytest.raises(UserError, match=rf"/{name} is damaged \(its checksum differs\); prepare the data again"):
         load_prepared(done.folder)
-    assert prepared(table).manifest["files"] == done.manifest["files"]
+    assert prepared(table, scenario).manifest["files"] == done.manifest["files"]
 
 
 def test_a_bit_that_flipped_in_the_manifest_is_noticed_wherever_it_is(table, capsys):

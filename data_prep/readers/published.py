@@ -67,8 +67,9 @@ def _read_pinterest(members: Sequence[Member]) -> RatingsTable:
     width = members[0].first_line().count(b"\t") + 1
     names = [*ROLES, *map(str, range(len(ROLES), width))][:width]
     table = _delimited(names, "\t", user="user", item="item")(members)
-    parts = [member.name.rsplit(".", 2)[-2] for member in members]
-    return replace(table, in_order=parts == ["train", "test"])
+    names = [member.name.removesuffix(".gz") for member in members]
+    is_whole = len(names) == 2 and names[0].endswith(".train.rating") and names[1].endswith(".test.rating")
+    return replace(table, in_order=is_whole)
 
 
 def _line(pattern: str) -> re.Pattern[bytes]:
