@@ -59,7 +59,7 @@ def _times(events: Events) -> np.ndarray:
     if table.timestamps is None:
         raise UserError(
             "--scenario leave_one_out needs an order and the source has no time stamps; name the column of the times, "
-            "or of the positions in time: --columns user=NAME,item=NAME,timestamp=NAME"
+            "or of the positions in time: --columns user=NAME,item=NAME[,rating=NAME],timestamp=NAME"
         )
     return table.timestamps[events.rows]
 
