@@ -11,7 +11,7 @@ from experiments.tasks.clicks import training_batches
 from utils.batches import evaluation_batches
 from utils.deviant_draws import draw_stock_weights
 from utils.options import RunOptions
-from utils.randomness import Purpose, draw_weights, dropout_mask, stream
+from utils.randomness import Purpose, draw_weights, dropout_mask, stream, streams
 
 
 def test_a_stream_is_named_by_all_of_its_key():
@@ -23,6 +23,18 @@ def test_a_stream_is_named_by_all_of_its_key():
     drawn = [first(*key) for key in keys]
     assert drawn == [first(*key) for key in keys], "the same key gives the same numbers"
     assert len({tuple(numbers) for numbers in drawn}) == len(keys), "another key gives others"
+
+
+def test_streams_in_turn_are_those_made_one_by_one():
+    steps = [5, 0, 2**40, 5]
+    for step, generator in zip(steps, streams(9, Purpose.SPLIT, 3, steps), strict=True):
+        one = stream(9, Purpose.SPLIT, 3, step)
+        for each in (
+            lambda g: g.integers(7, size=3, dtype=np.int32),
+            lambda g: g.permutation(9),
+            lambda g: g.random(5),
+        ):
+            assert each(generator).tolist() == each(one).tolist()  # an odd number of halves of a word is left over
 
 
 def test_streams_of_neighbouring_steps_do_not_overlap():

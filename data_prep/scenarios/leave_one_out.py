@@ -10,7 +10,7 @@ from data_prep.filtering import Events
 from data_prep.interactions import Interactions, joined
 from data_prep.options import DataOptions
 from data_prep.scenarios.parts import TEST, VALIDATION, Split, divide_events
-from utils.randomness import Purpose, stream
+from utils.randomness import Purpose, streams
 from utils.system.errors import UserError
 
 #: A user with fewer events has them all in training.
@@ -80,11 +80,11 @@ def _draw_candidates(
 ) -> np.ndarray:
     """int32 (n_users, N_CANDIDATES), of the users that ``is_divided`` marks; ``fold`` names the streams."""
     candidates = np.full((seen.n_users, N_CANDIDATES), -1, dtype=np.int32)
-    for user in np.flatnonzero(is_divided):
+    users = np.flatnonzero(is_divided).tolist()
+    for user, generator in zip(users, streams(seed, Purpose.CANDIDATES, fold, users), strict=True):
         own = seen.indices[seen.indptr[user] : seen.indptr[user + 1]]
         n_unseen = n_candidate_items - len(own)
         n_drawn = min(N_CANDIDATES, n_unseen)
-        generator = stream(seed, Purpose.CANDIDATES, epoch=fold, step=user)
         unseen = np.sort(generator.choice(n_unseen, n_drawn, replace=False, shuffle=False))
         # the r-th unseen item has as many of the user's own below it as have at most r unseen ones below them
         candidates[user, :n_drawn] = unseen + np.searchsorted(own - np.arange(len(own)), unseen, side="right")

@@ -7,7 +7,7 @@ import numpy as np
 from data_prep.filtering import Events
 from data_prep.options import DataOptions
 from data_prep.scenarios.parts import TEST, VALIDATION, Split, divide_events
-from utils.randomness import Purpose, stream
+from utils.randomness import Purpose, streams
 
 #: A user with fewer events has them all in training.
 FEWEST_TO_HOLD_OUT = 5
@@ -27,9 +27,9 @@ def split(events: Events, options: DataOptions) -> Split:
     n_validation = np.where(is_divided, (VALIDATION_SIZE * (n_events - n_test)).astype(np.int64), 0)
     in_source_order, starts = np.lexsort((events.rows, events.users)), np.cumsum(n_events) - n_events
     group = np.zeros(len(events), dtype=np.int8)
-    for user in np.flatnonzero(n_test + n_validation):
-        own = in_source_order[starts[user] : starts[user] + n_events[user]]
-        shuffled = stream(int(options.split_seed), Purpose.SPLIT, step=user).permutation(own)
+    users = np.flatnonzero(n_test + n_validation).tolist()
+    for user, generator in zip(users, streams(int(options.split_seed), Purpose.SPLIT, 0, users), strict=True):
+        shuffled = generator.permutation(in_source_order[starts[user] : starts[user] + n_events[user]])
         group[shuffled[: n_test[user]]] = TEST
         group[shuffled[n_test[user] : n_test[user] + n_validation[user]]] = VALIDATION
     return divide_events(events, group)
