@@ -25,9 +25,10 @@ def check_leaks(parts: Mapping[str, Interactions], candidates: Mapping[str, np.n
         if _shared(parts[one], parts[other]):
             raise RuntimeError(f"the split leaks: {one} and {other} have events in common")
     for fold, drawn in (candidates or {}).items():
+        rows, places = np.nonzero((drawn >= 0) & (drawn < parts["train"].n_items))
+        pairs = rows * parts["train"].n_items + drawn[rows, places]
         for name in ("test_fold_in", "test_held_out"):  # of a scenario with candidates, these are all events
-            rows, places = np.nonzero((drawn >= 0) & (drawn < parts[name].n_items))
-            if _shared_pairs(parts[name].pairs(), rows * parts[name].n_items + drawn[rows, places]):
+            if _shared_pairs(parts[name].pairs(), pairs):
                 raise RuntimeError(f"the split leaks: candidates of {fold} are items of their user in {name}")
 
 

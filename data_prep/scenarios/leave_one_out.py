@@ -79,13 +79,16 @@ def _draw_candidates(
     seen: Interactions, is_divided: np.ndarray, n_candidate_items: int, seed: int, fold: int
 ) -> np.ndarray:
     """int32 (n_users, N_CANDIDATES), of the users that ``is_divided`` marks; ``fold`` names the streams."""
+    # Of each event: how many items below its own, in the order of indices, the user has no event with; ascending.
+    n_unseen_below = seen.indices - np.arange(seen.nnz) + np.repeat(seen.indptr[:-1], np.diff(seen.indptr))
     candidates = np.full((seen.n_users, N_CANDIDATES), -1, dtype=np.int32)
     users = np.flatnonzero(is_divided).tolist()
     for user, generator in zip(users, streams(seed, Purpose.CANDIDATES, fold, users), strict=True):
-        own = seen.indices[seen.indptr[user] : seen.indptr[user + 1]]
-        n_unseen = n_candidate_items - len(own)
+        below = n_unseen_below[seen.indptr[user] : seen.indptr[user + 1]]
+        n_unseen = n_candidate_items - len(below)
         n_drawn = min(N_CANDIDATES, n_unseen)
-        unseen = np.sort(generator.choice(n_unseen, n_drawn, replace=False, shuffle=False))
+        drawn = generator.choice(n_unseen, n_drawn, replace=False, shuffle=False)
+        drawn.sort()
         # the r-th unseen item has as many of the user's own below it as have at most r unseen ones below them
-        candidates[user, :n_drawn] = unseen + np.searchsorted(own - np.arange(len(own)), unseen, side="right")
+        candidates[user, :n_drawn] = drawn + below.searchsorted(drawn, side="right")
     return candidates
