@@ -1,4 +1,4 @@
-"""A ratings file -> prepared data: filtered, split as published, checked, found again by its options.
+"""A ratings file -> prepared data: filtered, split, checked, found again by its options.
 
     python -m data_prep --dataset movielens-100k --download
 

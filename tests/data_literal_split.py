@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from numpy.random import Generator, Philox
 
 
 def typed(column):
@@ -106,7 +107,7 @@ def literal_split(rows, min_rating, min_item_click, min_user_click, test_users_s
 
 def philox(seed, purpose, epoch, step):
     """The numbers of a purpose at a step."""
-    return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, 0, step, epoch]))
+    return Generator(Philox(key=[seed, purpose], counter=[0, 0, step, epoch]))
 
 
 def by_user(events):
