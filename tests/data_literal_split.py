@@ -126,7 +126,7 @@ def literal_weak_split(events, test_size, seed):
         if len(own) >= 5:
             shuffled = [own[at] for at in philox(seed, 8, 0, place).permutation(len(own))]
             n_test = int(test_size * len(own))
-            n_validation = int(0.1 * (len(own) - n_test))
+            n_validation = min(int(0.1 * len(own)), len(own) - n_test - 1)
             test, validation = shuffled[:n_test], shuffled[n_test : n_test + n_validation]
         parts["test_held_out"][user], parts["validation_held_out"][user] = test, validation
         parts["train"][user] = [event for event in own if event not in test and event not in validation]

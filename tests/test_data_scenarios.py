@@ -173,8 +173,8 @@ def nothing_leaks(data, events):
 
 @pytest.mark.parametrize(
     ("n", "test_size", "test", "validation"),
-    [(1, 0.2, 0, 0), (4, 0.9, 0, 0), (5, 0.2, 1, 0), (9, 0.2, 1, 0), (12, 0.2, 2, 1), (20, 0.2, 4, 1), (29, 0.7, 20, 0),
-     (100, 0.29, 28, 7)],  # int(.29 * 100) is 28: as Python rounds
+    [(1, 0.2, 0, 0), (4, 0.9, 0, 0), (5, 0.2, 1, 0), (9, 0.2, 1, 0), (12, 0.2, 2, 1), (20, 0.2, 4, 2), (29, 0.7, 20, 2),
+     (40, 0.95, 38, 1), (100, 0.29, 28, 10)],  # int(.29 * 100) is 28: as Python rounds
 )  # fmt: skip
 def test_how_many_events_weak_holds_out(tmp_path, n, test_size, test, validation):
     rows = [(user, 1000 * user + item, 5, item) for user in range(3) for item in range(n)]
