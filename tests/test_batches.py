@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from conftest import random_clicks
 from experiments.tasks.clicks import steps_per_epoch, training_batches
-from utils.batches import evaluation_batches, plain_batch
+from utils.batches import checked_users, draw_unclicked, evaluation_batches, plain_batch
 from utils.options import RunOptions
 
 OPTIONS = RunOptions(p_dims=(3, 5), batch_size=40).resolved()
@@ -92,3 +95,38 @@ def test_evaluation_batches_keep_the_users_order(size):
     clicks = random_clicks(101, 60, 0.1)
     stacked = np.concatenate([dense(batch) for batch in evaluation_batches(clicks, size)])
     np.testing.assert_array_equal(stacked > 0, clicks.toarray() > 0)
+
+
+# Draws of what a user did not click
+
+
+@given(st.integers(0, 2**32), st.integers(1, 6))
+def test_drawn_items_are_unclicked_and_as_many_as_asked_for(seed, per_click):
+    random = np.random.default_rng(seed)
+    clicks = csr_matrix(random.random((6, 9)) < random.random((6, 1)))
+    clicks = csr_matrix(np.vstack([clicks.toarray(), np.zeros((1, 9)), np.ones((1, 9))]).astype(np.float32))
+    batch = plain_batch(clicks)
+    rows, items = draw_unclicked(batch, per_click, random)
+    assert ((items >= 0) & (items < 9)).all()
+    assert (clicks.toarray()[rows, items] == 0).all()
+    counts = np.diff(clicks.indptr)
+    np.testing.assert_array_equal(np.bincount(rows, minlength=8), np.where(counts < 9, counts * per_click, 0))
+
+
+def test_every_unclicked_item_is_drawn_as_often():
+    clicks = csr_matrix(np.array([[1, 0, 0, 1, 1, 0, 0, 1, 0, 0]], dtype=np.float32))
+    _, items = draw_unclicked(plain_batch(clicks), 15_000, np.random.default_rng(2))
+    counts = np.bincount(items, minlength=10)
+    assert (counts[[0, 3, 4, 7]] == 0).all()
+    assert counts[[1, 2, 5, 6, 8, 9]] == pytest.approx([10_000] * 6, rel=0.05)  # five standard deviations
+
+
+@pytest.mark.parametrize(
+    ("users", "said"),
+    [(None, "say whose clicks"), ([0], "expected 2 whole numbers"), ([0.0, 1.0], "expected 2 whole numbers"),
+     ([0, 5], "rows from 0 to 4"), ([-1, 2], "rows from 0 to 4")],
+)  # fmt: skip
+def test_rows_of_users_that_are_none_are_refused(users, said):
+    with pytest.raises(ValueError, match=said):
+        checked_users(users, 2, 5)
+    np.testing.assert_array_equal(checked_users([4, 0], 2, 5), [4, 0])
