@@ -31,20 +31,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     grid = settle(options)
     if options.dry_run:
         return dry_run(grid)
-    if FETCHED in grid.datasets:
-        _prepare_fetched(options.data_dir)
+    _prepare_fetched(grid)
     code = run(grid)
     _compare(grid)
     _report(grid)
     return code
 
 
-def _prepare_fetched(data_dir: str) -> None:
-    """Fetch and prepare MovieLens 100K, unless it lies there prepared."""
-    try:
-        find_prepared(data_dir, FETCHED)
-    except UserError:
-        prepare(DataOptions(FETCHED), data_dir=data_dir, download=True)
+def _prepare_fetched(grid: Grid) -> None:
+    """Fetch and prepare MovieLens 100K as the runs of ``grid`` want it, unless it lies there prepared so."""
+    data_dir = grid.options.data_dir
+    for selection in dict.fromkeys(planned.options.data for planned in grid.runs):
+        if selection.dataset == FETCHED:
+            try:
+                find_prepared(data_dir, FETCHED, **selection.stated())
+            except UserError:
+                prepare(DataOptions(**vars(selection)), data_dir=data_dir, download=True)
 
 
 def _compare(grid: Grid) -> None:

@@ -77,7 +77,7 @@ def write_grid(tmp_path):
 
 def test_the_grids_of_the_issue_are_there_and_described():
     assert grid_names() == [
-        "against_the_study", "annealing", "annealing_to_one", "defaults", "liang2018", "published", "quick",
+        "against_the_study", "annealing", "annealing_to_one", "defaults", "liang2018", "published", "quick", "stay",
         "why_the_frameworks_differed", "why_the_frameworks_differed_short",
     ]  # fmt: skip
     assert all(read_grid(name).description for name in grid_names())
@@ -676,9 +676,10 @@ def test_on_half_the_threads_the_work_takes_twice_as_long_and_the_start_does_not
 
 
 def test_the_main_job_prepares_runs_and_compares(stand_in, monkeypatch, tmp_path, capsys):
-    steps = []
+    steps, asked = [], []
 
-    def missing(*_):
+    def missing(*_, **stated):
+        asked.append(stated["scenario"])
         raise UserError("no prepared data")
 
     monkeypatch.setattr(main_job, "find_prepared", missing)
@@ -692,11 +693,22 @@ def test_the_main_job_prepares_runs_and_compares(stand_in, monkeypatch, tmp_path
         ("compare", ["--results", table, "--dataset", "movielens-100k"]),
         ("report", ["--results", str(stand_in.results), "--data_dir", "d"]),
     ]
+    assert asked == ["strong"]
     assert len(stand_in.visits()) == 2 * (4 + 3)
     steps.clear()
     assert main_job.main(["--dry_run", *stand_in.argv]) == 0
     assert main_job.main(["--list"]) == 0
     assert not steps
+
+
+def test_the_main_job_prepares_every_scenario_of_a_grid_once(stand_in, monkeypatch):
+    prepared = []
+    monkeypatch.setattr(main_job, "prepare", lambda options, **_: prepared.append((options.dataset, options.scenario)))
+    monkeypatch.setattr(main_job.compare, "main", lambda argv: None)
+    monkeypatch.setattr(main_job.report, "main", lambda argv: None)
+    monkeypatch.setattr(main_job, "run", lambda grid: 0)
+    assert main_job.main(["--grid", "stay", "--data_dir", "nowhere", *stand_in.argv]) == 0
+    assert prepared == [("movielens-100k", "weak"), ("movielens-100k", "leave_one_out")]
 
 
 def test_the_main_job_fetches_no_other_data_set_by_itself(stand_in, monkeypatch, write_grid):

@@ -20,7 +20,7 @@ import pandas as pd
 from experiments.analysis.comparison_text import has_no_framework, pairs_text, published_text, unpaired_text
 from experiments.analysis.pairs import COMPARED, Pair, pair_up
 from experiments.analysis.published import PUBLISHED_FILE, published
-from experiments.analysis.runs import OPTIONS, add_results, read_all
+from experiments.analysis.runs import OPTIONS, add_results, data_of, read_all
 from experiments.analysis.statistics import deviation
 from utils.engine import ENGINES
 from utils.system.command_line import option, parser_for
@@ -56,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parts = [pairs_text(table, unpaired, figures)] if pairs else [
         "No two runs differ in the framework only: nothing to compare yet."
     ]  # fmt: skip
-    shown = {pair.options["dataset"] for pair in pairs}
-    alone = [run for run in unpaired if not (has_no_framework(run) and run["dataset"] in shown)]
+    shown = {data_of(pair.options) for pair in pairs}
+    alone = [run for run in unpaired if not (has_no_framework(run) and data_of(run) in shown)]
     parts += [unpaired_text(alone)] if alone else []
     if given.published:
         datasets = dict.fromkeys(name for frame in frames for name in frame["dataset"])

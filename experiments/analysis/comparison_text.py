@@ -12,7 +12,7 @@ import pandas as pd
 from experiments.analysis.number_text import counted, figure_text, p_text, seconds, small_text
 from experiments.analysis.pairs import COMPARED
 from experiments.analysis.published import beside
-from experiments.analysis.runs import Run, framework_title, is_blank, is_fitted, names_of
+from experiments.analysis.runs import Run, data_of, framework_title, is_blank, is_fitted
 from experiments.analysis.settings_text import option_text, setting_parts, shared_and_varying
 from experiments.analysis.table import RULE, WIDTH, Table, text_columns
 from utils.engine import ENGINES
@@ -47,9 +47,10 @@ def pairs_text(comparison: pd.DataFrame, unpaired: Sequence[Run], figures: pd.Da
         figures: published figures (``experiments.analysis.published``) to set beside ours; None for none.
     """
     parts, any_published = [], False
-    for dataset, rows in comparison.groupby("dataset", sort=False):
-        settings = rows.to_dict("records")
-        others = [run for run in unpaired if run["dataset"] == dataset]
+    rows = comparison.to_dict("records")
+    for dataset in dict.fromkeys(map(data_of, rows)):
+        settings = [row for row in rows if data_of(row) == dataset]
+        others = [run for run in unpaired if data_of(run) == dataset]
         shared, varying = shared_and_varying([*settings, *others])
         lines: list[Any] = []
         for row in settings:
@@ -73,8 +74,8 @@ def has_no_framework(run: Run) -> bool:
 def unpaired_text(runs: Sequence[Run]) -> str:
     """The runs without a partner, one a row."""
     lines = []
-    for dataset in names_of(runs, "dataset"):
-        of_dataset = [run for run in runs if run["dataset"] == dataset]
+    for dataset in dict.fromkeys(map(data_of, runs)):
+        of_dataset = [run for run in runs if data_of(run) == dataset]
         _, varying = shared_and_varying(of_dataset)
         for run in of_dataset:
             values = [figure_text(run.get(name, ""), name, _fewer(run)) for name in COMPARED]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from utils.engine import ENGINES
 from utils.models import MODELS
+from utils.options.data import SCENARIOS
 from utils.results import DECISIVE_OPTIONS, RESULTS_FILE, collect, load
 from utils.results_table import NOT_APPLICABLE
 from utils.system.command_line import did_you_mean
@@ -109,6 +110,12 @@ def option_value(run: Run, name: str) -> Any:
     """An option of a run; "" where the table does not say."""
     value = run.get(name)
     return "" if is_blank(value) else value
+
+
+def data_of(run: Run) -> str:
+    """The data set of a run, and the scenario where it is another than most have: what may be compared."""
+    scenario = option_value(run, "scenario") or SCENARIOS[0]  # tables made before there were several do not say
+    return run["dataset"] if scenario == SCENARIOS[0] else f"{run['dataset']}, {scenario}"
 
 
 def seed_of(run: Run) -> Any:

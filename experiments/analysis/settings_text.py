@@ -12,9 +12,9 @@ from utils.options import defaults_of
 #: What any model has; a model's own come first.
 _DEFAULTS = {name: value for model in reversed(MODELS) for name, value in defaults_of(model).items()}
 _OWN_DEFAULTS = {model: defaults_of(model) for model in MODELS}
-#: Options that :func:`setting_parts` always names, or that another one says already (``annealing``:
-#: ``constant_anneal``).
-_ELSEWHERE = ("dataset", "model", *WIDTHS.values(), "anneal_cap", "constant_anneal")
+#: Options that :func:`setting_parts` always names, that stand beside the data set
+#: (``experiments.analysis.runs.data_of``), or that another one says already (``annealing``: ``constant_anneal``).
+_ELSEWHERE = ("dataset", "scenario", "model", *WIDTHS.values(), "anneal_cap", "constant_anneal")
 #: Options that have a part in a run only when another has a certain value.
 _NEEDED = {
     "lr_patience": ("lr_scheduler", True),

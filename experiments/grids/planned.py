@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from utils.options import RunOptions
+from utils.options.data import SCENARIOS
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,11 @@ class Planned:
 
 
 def describe(planned: Planned) -> str:
-    """A run in a few words, for progress and reports: data set, model, widths, deviations, engine, seed."""
+    """A run in a few words, for progress: data set, scenario unless strong, model, widths, deviations, engine, seed."""
     options = planned.options
     model, values = options.model, options.values()
-    words = [options.data.dataset, model.name, *([",".join(map(str, model.widths))] if model.widths else [])]
+    words = [options.data.dataset, *([] if options.data.scenario == SCENARIOS[0] else [options.data.scenario])]
+    words += [model.name, *([",".join(map(str, model.widths))] if model.widths else [])]
     words += [f"cap {model.anneal_cap:g}"] if "beta" in model.knobs and "anneal_cap" in values else []
     words += [] if model.profile == "paper" else [model.profile]
     seed = [f"seed {options.training.seed}"] if options.training else []

@@ -13,7 +13,7 @@ from experiments.analysis.equivalence import MARGIN
 from experiments.analysis.number_text import counted, with_error
 from experiments.analysis.pairs import Pair, pair_up
 from experiments.analysis.published import published
-from experiments.analysis.runs import Run, distinct_runs, names_of, number
+from experiments.analysis.runs import Run, data_of, distinct_runs, number
 from experiments.analysis.settings_text import shared_and_varying
 from experiments.analysis.table import Table
 from experiments.report.catalogue import catalogue_figures, catalogue_table
@@ -58,7 +58,7 @@ class ReportInput:
 
 
 def sections(frames: Sequence[pd.DataFrame], given: ReportInput) -> list[Section]:
-    """The report of tables of results (``utils.results.load``): what all data sets share, then each of them.
+    """The report of tables of results (``utils.results.load``): what all share, then each data set and scenario.
 
     Raises ``UserError`` when no run has a result.
     """
@@ -69,10 +69,10 @@ def sections(frames: Sequence[pd.DataFrame], given: ReportInput) -> list[Section
     overview = Section("overview", "Overview", left_out, [best_table(runs, figures), data_table(runs, given.data_dir)])
     pairs, _ = pair_up(pd.DataFrame(runs))
     found = []
-    for dataset in names_of(runs, "dataset"):
-        of_dataset = [run for run in runs if run["dataset"] == dataset]
-        of_pairs = [pair for pair in pairs if pair.options["dataset"] == dataset]
-        found.append(_of_dataset(dataset, of_dataset, of_pairs, figures, given))
+    for data in dict.fromkeys(map(data_of, runs)):
+        of_data = [run for run in runs if data_of(run) == data]
+        of_pairs = [pair for pair in pairs if data_of(pair.options) == data]
+        found.append(_of_dataset(data, of_data, of_pairs, figures, given))
     return [overview, *found, Section("all-runs", "All runs", [], [runs_table(runs)])]
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from experiments.analysis.number_text import decimals, figure_text, seconds, spread, with_error
 from experiments.analysis.published import OUR_PROTOCOL
-from experiments.analysis.runs import Run, framework_title, is_blank, names_of, number, seed_of
+from experiments.analysis.runs import Run, data_of, framework_title, is_blank, number, seed_of
 from experiments.analysis.settings_text import option_text, setting, shared_and_varying
 from experiments.analysis.statistics import deviation
 from experiments.analysis.table import Column, Table, key_columns
@@ -27,8 +27,8 @@ def best_table(runs: Sequence[Run], figures: pd.DataFrame) -> Table:
     """The best run of each data set, framework and model, then the best that is published of each."""
     records: list[dict[str, Any]] = []
     used: list[Run] = []
-    for dataset in names_of(runs, "dataset"):
-        of_dataset = [run for run in runs if run["dataset"] == dataset]
+    for data in dict.fromkeys(map(data_of, runs)):
+        of_dataset = [run for run in runs if data_of(run) == data]
         _, varying = shared_and_varying(of_dataset)
         for found in best_settings(settings_of(of_dataset)):
             best = best_run(found)
@@ -37,9 +37,9 @@ def best_table(runs: Sequence[Run], figures: pd.DataFrame) -> Table:
             over_seeds = {"mean": float(np.mean(scores)), "sd": deviation(scores), "seeds": len(scores)}
             records.append(_best_record(best, _source_of(best), found.words(varying)) | over_seeds)
         if all(_source_of(run) == _OURS for run in of_dataset):  # else they are the published figures themselves
-            published = _published_best(figures, dataset)
+            published = _published_best(figures, data)
             records += [_best_record(row, row["source"], setting(row, [])) for row in published]
-    unsure = list(dict.fromkeys(run["dataset"] for run in used if is_blank(run.get(VALIDATION))))
+    unsure = list(dict.fromkeys(data_of(run) for run in used if is_blank(run.get(VALIDATION))))
     notes = [f"Validation scores are not known, chosen by the test users: {', '.join(unsure)}."] if unsure else []
     caption = (
         "The best run on the validation users of each data set, framework and model, in brackets the standard error "
@@ -64,7 +64,7 @@ def runs_table(runs: Sequence[Run]) -> Table:
     names = (*errors, "n10", "loss", "best_epoch", "epochs", "epoch_seconds", "seconds", "peak_memory_mib")
     records = [
         {
-            "dataset": run["dataset"], "model": run["model"], "framework": framework_title(run),
+            "dataset": data_of(run), "model": run["model"], "framework": framework_title(run),
             "setting": setting(run, varying), "seed": str(seed_of(run)),
             **{name: number(run.get(name)) for name in names}, "run_id": run.get("run_id", ""),
         }
@@ -166,7 +166,7 @@ def _source_of(run: Run) -> str:
 
 def _best_record(run: Run, source: str, words: str) -> dict[str, Any]:
     return {
-        "dataset": run["dataset"], "model": run["model"], "framework": framework_title(run), "source": source,
+        "dataset": data_of(run), "model": run["model"], "framework": framework_title(run), "source": source,
         "setting": words, **{name: number(run.get(name)) for name in (*_WITH_ERRORS, "loss", "best_epoch")},
         "mean": np.nan, "sd": np.nan, "seeds": "", "run_id": run.get("run_id", ""),
     }  # fmt: skip

@@ -80,8 +80,17 @@ class RunOptions:
         return values
 
     def replace(self, **changes: Any) -> RunOptions:
-        """These options with others in some places; where ``model`` changes, what the other lacks is left out."""
-        values = self.values() | changes
+        """These options with others in some places.
+
+        Where the model or its preset changes, what stood at a default takes that of the other, and what it lacks is
+        left out.
+        """
+        values = self.values()
+        before = values["model"], values.get("preset")
+        if before != (changes.get("model", before[0]), changes.get("preset", before[1])):
+            defaults = defaults_of(*before)
+            values = {name: value for name, value in values.items() if name == "model" or value != defaults[name]}
+        values |= changes
         return RunOptions(**{name: values[name] for name in ("model", *fields_of(values["model"])) if name in values})
 
     def resolved(self) -> RunOptions:
