@@ -17,6 +17,7 @@ from experiments.tasks import task_of
 from utils.metrics.sampled import sampled_per_user, with_held_out
 from utils.models import MODELS, TRAINED
 from utils.options import RunOptions
+from utils.options.command import parsed_run
 from utils.results import load
 from utils.system.errors import UserError
 
@@ -171,9 +172,15 @@ def test_a_preset_gives_defaults_which_flags_override(capsys):
     assert not RunOptions("cdae", preset="paper", tied=False).model.tied
     liang = RunOptions("cdae", preset="liang2018").resolved()
     assert (liang.data.scenario, liang.training.optimizer, liang.model.negatives) == ("strong", "adam", 0)
-    spelt_out = liang.replace(preset=None)
+    spelt_out = RunOptions(**(liang.values() | {"preset": None}))
     assert spelt_out.run_id("pytorch", "abc") == liang.run_id("pytorch", "abc"), "a name for settings, not one of them"
     assert RunOptions.from_flat(liang.flat()) == liang
+    typed = parsed_run(["--model", "cdae", "--preset", "liang2018", "--lr", "0.1"], "x")
+    assert typed == liang.replace(lr=0.1)
+    assert parsed_run(typed.as_argv(), "x") == RunOptions(**(typed.values() | {"preset": None}))
+    assert liang.replace(preset=None) == RunOptions("cdae", prefetch=0)
+    assert typed.replace(preset="paper").training.lr == 0.1, "what was said stays, what was a default follows"
+    assert typed.replace(preset="paper").training.batch_size == 1
     with pytest.raises(UserError, match="cdae has paper and liang2018"):
         RunOptions("cdae", preset="nobody")
     code = runs.main("pytorch", ["--model", "cdae", "--preset", "nobody"])

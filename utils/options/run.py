@@ -128,8 +128,13 @@ class RunOptions:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def as_argv(self) -> list[str]:
-        """The shortest command line that gives these options back: what differs from the model's defaults."""
-        return as_argv(self.values(), {"model": DEFAULT_MODEL} | defaults_of(self.model.name))
+        """The shortest command line that gives these options back: what differs from the model's defaults.
+
+        A preset is spelled out, as it is no more than others' defaults.
+        """
+        defaults = {"model": DEFAULT_MODEL} | defaults_of(self.model.name)
+        values = self.values()
+        return as_argv(values | {"preset": None} if "preset" in values else values, defaults)
 
     def run_id(self, engine: str, fingerprint: str) -> str:
         """The name of the run: data, model, engine, seed, and a hash of all that changes the result.

@@ -181,7 +181,7 @@ def parser_for(
 def _add(heading: Any, field: dataclasses.Field, default: Any) -> None:
     about = field.metadata
     if field.default is False:
-        heading.add_argument(flag_of(field), action="store_true", help=about["help"])
+        heading.add_argument(flag_of(field), action="store_true", default=default, help=about["help"])
         return
     shown = "" if default in (None, ()) else f" (default: {text_of(default)})"
     heading.add_argument(
