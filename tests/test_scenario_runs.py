@@ -175,7 +175,7 @@ def test_a_preset_gives_defaults_which_flags_override(capsys):
     spelt_out = RunOptions(**(liang.values() | {"preset": None}))
     assert spelt_out.run_id("pytorch", "abc") == liang.run_id("pytorch", "abc"), "a name for settings, not one of them"
     assert RunOptions.from_flat(liang.flat()) == liang
-    typed = parsed_run(["--model", "cdae", "--preset", "liang2018", "--lr", "0.1"], "x")
+    typed = parsed_run(["--model", "cdae", "--preset", "liang2018", "--lr", "0.1"], "x").resolved()
     assert typed == liang.replace(lr=0.1)
     assert parsed_run(typed.as_argv(), "x") == RunOptions(**(typed.values() | {"preset": None}))
     assert liang.replace(preset=None) == RunOptions("cdae", prefetch=0)
