@@ -90,7 +90,8 @@ class SGD:
 
 def build_optimizer(parameters: Mapping[str, Parameter], options: TrainingOptions) -> Adam | SGD:
     """The optimiser that ``options`` name, over parameters by canonical name."""
-    return {"adam": Adam, "sgd": SGD}[options.optimizer](parameters, options)
+    by_name: dict[str, type[Adam] | type[SGD]] = {"adam": Adam, "sgd": SGD}
+    return by_name[options.optimizer](parameters, options)
 
 
 def _shrink(weight: mx.nd.NDArray, options: TrainingOptions, lr: float) -> None:

@@ -124,7 +124,7 @@ def _pip_install(root: Path, arguments: Sequence[str], log: Path) -> None:
             stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
         with process:
-            for line in process.stdout:
+            for line in process.stdout or ():
                 copy.write(line)
                 copy.flush()
                 _show_progress(line)
