@@ -119,7 +119,7 @@ class StepLearner(Learner):
 
     def embed(self, fold_in: ClickMatrix) -> np.ndarray:
         """The code of each user."""
-        codes = [np.empty((0, self.model.p_dims[0]), self.dtype)]
+        codes = [np.empty((0, self.model.code_width), self.dtype)]
         for _, clicks in self._evaluation(fold_in):
             codes.append(self.noiseless.encode(clicks.matrix).asnumpy())
         return np.concatenate(codes)

@@ -114,7 +114,7 @@ class StepLearner(Learner):
 
     def embed(self, fold_in: ClickMatrix) -> np.ndarray:
         """The code of each user."""
-        codes = [np.empty((0, self.model.p_dims[0]), self.floats)]
+        codes = [np.empty((0, self.model.code_width), self.floats)]
         for _, clicks in self._evaluation(fold_in):
             with torch.no_grad():
                 codes.append(self.network.encode(clicks.matrix).cpu().numpy())

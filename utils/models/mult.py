@@ -130,6 +130,11 @@ class MultOptions(ModelOptions):
         """The widths of both towers, items left out."""
         return {"p_dims": self.p_dims, "q_dims": self.q_dims}
 
+    @property
+    def code_width(self) -> int:
+        """The latent width."""
+        return self.p_dims[0]
+
     def shapes(self, n_items: int) -> dict[str, tuple[int, ...]]:
         """``encoder.<layer>.weight`` ``(out, in)`` and ``.bias`` ``(out,)``, then the decoder's."""
         code = self.q_dims[-1] * (2 if self.has_code_noise else 1)
