@@ -221,5 +221,10 @@ def test_comparison_and_report_hold_every_model(undisturbed, data_dir, tmp_path,
     for model in models:
         assert re.search(rf"\b{model}\b", text)
         assert re.search(rf"\b{model}\b", page)
-    paired = {model for model in models if model not in TRAINED and models.count(model) > 1}
-    assert text.count("deterministic") == len(paired)
+    table, _, alone = text.partition("Without a partner")
+    complete = [model for model in dict.fromkeys(models) if models.count(model) == len(MODELS[model].engines)]
+    assert not [model for model in complete if re.search(rf"\b{model}\b", alone)]
+    assert table.count("deterministic") == sum(model not in TRAINED for model in complete)
+    for model in complete:
+        if len(MODELS[model].engines) == 1:
+            assert re.search(rf"\n{model} +none +[.0-9]", table), model
