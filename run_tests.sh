@@ -4,6 +4,8 @@
 #   bash run_tests.sh                   everything but the slow tests, two files at a time
 #   bash run_tests.sh -m slow           the slow ones
 #   bash run_tests.sh tests/test_X.py   one file
+#   bash run_tests.sh -n 2 --dist loadfile --cov
+#                                       everything, with the coverage of lines
 #   .venv/bin/python -m pytest --help   what else pytest takes
 set -euo pipefail
 script=$(readlink -f -- "${BASH_SOURCE[0]}") # which may be a link from elsewhere

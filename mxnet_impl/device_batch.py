@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from mxnet_impl.runtime import mx
 from utils.batches import Batch
 
-SparseRows = mx.nd.sparse.CSRNDArray  # compressed sparse rows: the input of the network, (M, I)
+SparseRows: TypeAlias = mx.nd.sparse.CSRNDArray  # compressed sparse rows: the input of the network, (M, I)
 
 
 class DeviceBatch(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -13,7 +13,7 @@ from utils.batches import Batch
 # Compressed sparse rows: where each row begins, int64; the columns, int64, and values of the entries.
 Rows = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 # The input of the network, (M, I), by user; and its transpose, by item, which the gradient of its first layer reads.
-SparseRows = tuple[Rows, Rows]
+SparseRows: TypeAlias = tuple[Rows, Rows]
 
 
 class DeviceBatch(NamedTuple):

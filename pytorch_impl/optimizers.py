@@ -114,7 +114,8 @@ class SGD:
 
 def build_optimizer(parameters: Mapping[str, torch.nn.Parameter], options: TrainingOptions) -> Adam | AdaGrad | SGD:
     """The optimiser that ``options`` name, over parameters by canonical name."""
-    return {"adam": Adam, "adagrad": AdaGrad, "sgd": SGD}[options.optimizer](parameters, options)
+    by_name: dict[str, type[Adam] | type[AdaGrad] | type[SGD]] = {"adam": Adam, "adagrad": AdaGrad, "sgd": SGD}
+    return by_name[options.optimizer](parameters, options)
 
 
 def _decay_groups(parameters: Mapping[str, torch.nn.Parameter], options: TrainingOptions) -> list[dict]:

@@ -92,12 +92,21 @@ def random_clicks(n_users, n_items, density, seed=0, at_least_one=True) -> csr_m
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory):
     """Two groups of users with two tastes, prepared like anyone's own file."""
-    folder = tmp_path_factory.mktemp("data")
+    return prepared_tastes(tmp_path_factory.mktemp("data"))
+
+
+def prepared_tastes(folder, scenarios=("strong",)):
+    """``tastes`` prepared in ``folder`` under each of ``scenarios``, with times where one of them wants an order."""
     clicks = two_tastes(n_users=300, n_items=40, clicks=10).tocoo()
     rows = pd.DataFrame({"user": clicks.row, "item": clicks.col})
+    columns = {"user": "user", "item": "item"}
+    if "leave_one_out" in scenarios:
+        rows["time"] = np.random.default_rng(4).permutation(len(rows))
+        columns["timestamp"] = "time"
     rows.to_csv(folder / "tastes.csv", index=False)
-    options = DataOptions("tastes", columns={"user": "user", "item": "item"})
-    prepare(options, raw=folder / "tastes.csv", data_dir=folder, say=lambda line: None)
+    for scenario in scenarios:
+        options = DataOptions("tastes", scenario, columns=columns)
+        prepare(options, raw=folder / "tastes.csv", data_dir=folder, say=lambda line: None)
     return folder
 
 

@@ -1,11 +1,13 @@
 """The deviations of the 2020 study: each against a hand-computed case or a NumPy oracle, in both engines."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from conftest import interrupted_at, metrics_of, random_clicks
+from contract import asked, best_items, oracle_pass
 from experiments.analysis.settings_text import setting_parts
 from experiments.parity import command as parity
 from experiments.parity.command import BOUNDS
@@ -16,7 +18,6 @@ from experiments.runs.evaluation import judge_best
 from experiments.runs.folder import RunFolder
 from experiments.tasks import task_of
 from experiments.tasks.clicks import training_batches
-from oracle import oracle_pass
 from utils.batches import Batch, plain_batch
 from utils.deviations import DEVIATIONS, PROFILES, deviations_of, engine_deviations, shared_deviations
 from utils.engine import Evaluation, engine_obstacle, load_engine
@@ -154,10 +155,10 @@ def test_baked_sampling_evaluates_at_a_sampled_code(package):
     assert (first.terms["nll"] != other.terms["nll"]).all()
     assert np.array_equal(first.terms["kl"], other.terms["kl"])
     (batch,) = options.model.with_evaluation_noise([plain_batch(clicks)], options.training.seed, epoch=1)
-    wanted = oracle_pass(options, trainer.weights(), batch, beta=0.2)
-    np.testing.assert_allclose(first.terms["nll"], wanted.nll_of_users, rtol=1e-6)
-    plain = oracle_pass(options, trainer.weights(), plain_batch(clicks), beta=0.2)
-    np.testing.assert_allclose(trainer.scores(clicks), plain.logits, rtol=1e-5, atol=1e-6)
+    wanted = oracle_pass(options, trainer.weights(), batch, {"beta": 0.2})
+    np.testing.assert_allclose(first.terms["nll"], wanted.terms["nll"], rtol=1e-6)
+    plain = asked(trainer, clicks)
+    np.testing.assert_allclose(trainer.scores(clicks), plain.scores, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(trainer.embed(clicks), plain.code, rtol=1e-5, atol=1e-6)
 
 
@@ -231,7 +232,7 @@ def test_tanh_everywhere_is_the_studys_loop(package, model, shape):
     trainer.load_weights(weights)
     _, _, logits = study_forward(options, weights, plain_batch(clicks))
     np.testing.assert_allclose(trainer.scores(clicks), logits, rtol=1e-9, atol=1e-9)
-    assert apart(oracle_pass(options, weights, plain_batch(clicks), 0.2).logits, logits) > 0.05, "it makes a difference"
+    assert apart(asked(trainer, clicks).scores, logits) > 0.05, "it makes a difference"
 
     batch = next(training_batches(clicks, options, epoch=1))
     nll, kl = trainer.read_terms(trainer.train_step(batch, {"beta": 0.2, "lr": 1e-12})).values()
@@ -283,7 +284,7 @@ def test_updates_are_the_studys(package, deviations):
             t += 1
             trainer.train_step(batch, {"beta": 0.2, "lr": 0.01})
             users = batch.n_users if "double_rescale" in deviations else 1
-            gradients = oracle_pass(options, weights, batch, 0.2).gradients
+            gradients = oracle_pass(options, weights, batch, {"beta": 0.2}).gradients
             study_adam(
                 weights, gradients, state, 0.01, t, 0.05, "coupled_decay" in deviations, users,
                 "stock_epsilon" in deviations,
@@ -307,7 +308,7 @@ def test_the_first_step_is_as_large_as_its_epsilon_says(package, deviations):
     options, clicks = options_of(*deviations), random_clicks(50, N_ITEMS, 0.1)
     trainer = package.build(options, N_ITEMS)
     before, (batch,) = trainer.weights(), training_batches(clicks, options, 1)
-    gradients = oracle_pass(options, before, batch, 1e-5).gradients
+    gradients = oracle_pass(options, before, batch, {"beta": 1e-5}).gradients
     trainer.train_step(batch, {"beta": 1e-5, "lr": 0.01})
     epsilon = 1e-8 / np.sqrt(0.001) if "stock_epsilon" in deviations else 1e-8
     seen = 0
@@ -325,7 +326,7 @@ def test_plain_sgd_has_them_too(package, deviation):
     trainer, clicks = package.build(options, N_ITEMS), random_clicks(50, N_ITEMS, 0.1)
     before, (batch,) = trainer.weights(), training_batches(clicks, options, 1)
     trainer.train_step(batch, {"beta": 0.2, "lr": 0.5})
-    for name, g in oracle_pass(options, before, batch, 0.2).gradients.items():
+    for name, g in oracle_pass(options, before, batch, {"beta": 0.2}).gradients.items():
         w, lam = before[name].astype(np.float64), 0.05 if before[name].ndim == 2 else 0.0
         wanted = w - 0.5 * (g + lam * w) if deviation == "coupled_decay" else w - 0.5 * (g / 50 + lam * w)
         np.testing.assert_allclose(trainer.weights()[name], wanted, rtol=1e-6, atol=1e-9)
@@ -457,6 +458,53 @@ def test_the_engines_agree_under_the_same_deviations(both, model, precision):
     theirs, bounds = trainers["mxnet"].weights(), BOUNDS[precision]
     for name, array in trainers["pytorch"].weights().items():
         assert apart(array, theirs[name]) < bounds.last_weight, name
+
+
+#: Those that leave a single step alike in both engines.
+OF_A_STEP = ("tanh_everywhere", "coupled_decay", "stock_epsilon", "double_rescale")
+
+
+@pytest.mark.parametrize("users", [["none"], ["all"], ["none"] * 3, ["some", "none", "all", "some", "none"]], ids=str)
+@pytest.mark.parametrize("model", ["vae", "dae"])
+def test_users_with_no_click_and_with_every_click_are_ranked_alike(both, model, users):
+    """As any other user, in batches of one too: one without clicks has no loss, one with all of them no list."""
+    dense = random_clicks(len(users), N_ITEMS, 0.1).toarray()
+    dense[[user == "none" for user in users]], dense[[user == "all" for user in users]] = 0, 1
+    found = []
+    for package in both.values():
+        for size in (1, len(users)):
+            trainer = package.build(options_of(*OF_A_STEP, model=model, eval_batch_size=size), N_ITEMS)
+            evaluation, ranked = trainer.evaluate(dense, 10), trainer.rank(dense, 10)
+            np.testing.assert_array_equal(ranked, best_items(trainer.scores(dense), dense, 10))
+            np.testing.assert_array_equal(evaluation.ranked, ranked)
+            assert [nll == 0 for nll in evaluation.terms["nll"]] == [user == "none" for user in users]
+            assert [list(row) == [-1] * 10 for row in ranked] == [user == "all" for user in users]
+            found.append((evaluation, ranked, trainer.embed(dense)))
+    for evaluation, ranked, code in found[1:]:
+        np.testing.assert_array_equal(ranked, found[0][1])
+        np.testing.assert_allclose(evaluation.terms["nll"], found[0][0].terms["nll"], rtol=1e-9)
+        np.testing.assert_allclose(evaluation.terms["kl"], found[0][0].terms["kl"], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(code, found[0][2], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("likelihood", ["multinomial", "gaussian", "logistic"])
+@pytest.mark.parametrize("model", ["vae", "dae"])
+def test_the_engines_go_on_alike_through_batches_without_clicks(both, model, likelihood):
+    options = options_of(*OF_A_STEP, model=model, weight_decay=0.05, likelihood=likelihood, precision="float32")
+    first, middle, last = training_batches(random_clicks(120, N_ITEMS, 0.1), options, 1)
+    nobody = plain_batch(random_clicks(1, N_ITEMS, 0, at_least_one=False))
+    nobody = options.model.with_noise(nobody, options.training.seed, epoch=1, step=1, part=options.model.passes[0])
+    all_dropped = dataclasses.replace(middle, values=np.zeros_like(middle.values))
+    trainers = [package.build(options, N_ITEMS) for package in both.values()]
+    for batch in (first, nobody, middle, all_dropped, last):
+        losses = [
+            tuple(trainer.read_terms(trainer.train_step(batch, {"beta": 0.2, "lr": 0.01})).values())
+            for trainer in trainers
+        ]
+        np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4, atol=1e-6)
+    one, other = (trainer.weights() for trainer in trainers)
+    for name, array in one.items():
+        assert apart(array, other[name]) < 1e-4, name
 
 
 def test_without_all_its_deviations_the_profile_is_the_papers_bit_for_bit(engine, options, tmp_path):

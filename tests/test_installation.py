@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import runpy
 import shutil
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,9 @@ from utils.system import platform as platform_check
 from utils.system.errors import UserError, guarded
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLES = runpy.run_path(str(ROOT / "setup.py"), run_name="tables")
-NEEDED = [Requirement(text) for texts in (TABLES["BASE"], *TABLES["EXTRAS"].values()) for text in texts]
+PROJECT = installation._project(ROOT)
+EXTRAS = PROJECT["optional-dependencies"]
+NEEDED = [Requirement(text) for texts in (PROJECT["dependencies"], *EXTRAS.values()) for text in texts]
 
 LINUX = {"sys_platform": "linux", "platform_machine": "x86_64"}
 TESTED = [{**LINUX, "python_version": version} for version in ("3.10", "3.11", "3.12")]
@@ -37,7 +38,7 @@ def constraints(place):
     return [line for line in parsed if line.marker is None or line.marker.evaluate(place)]
 
 
-# constraints.txt and setup.py
+# constraints.txt and pyproject.toml
 
 
 @pytest.mark.parametrize("place", TESTED, ids=lambda place: place["python_version"])
@@ -48,7 +49,7 @@ def test_where_it_is_tested_every_package_has_one_exact_version(place):
 
 
 @pytest.mark.parametrize("place", [*TESTED, *ELSEWHERE], ids=lambda place: "-".join(place.values()))
-def test_the_versions_lie_within_the_ranges_of_setup_py(place):
+def test_the_versions_lie_within_the_ranges(place):
     by_name = {line.name: line for line in constraints(place)}
     for needed in NEEDED:
         assert needed.name in by_name
@@ -64,10 +65,9 @@ def test_where_there_is_no_numpy_1_26_numpy_2_is_taken(place):
     assert not numpy.specifier.contains("1.26.4")
 
 
-def test_every_floor_of_the_house_is_packaged():
-    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
-    assert folders <= set(TABLES["FLOORS"])
-    assert set(TABLES["EXTRAS"]) == {"pytorch", "mxnet", "report", "dev"}
+def test_the_extras_are_those_that_the_installer_asks_for():
+    assert set(EXTRAS) == {"pytorch", "mxnet", "report", "dev"}
+    assert {requirement.name for requirement in map(Requirement, EXTRAS["dev"])} > installation._TOOLS
 
 
 # platform_check
@@ -126,7 +126,7 @@ def test_a_library_that_does_not_exist_is_found_missing(monkeypatch):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project folder and an empty environment; ``project.calls`` counts what pip was asked."""
-    for name in ("setup.py", "constraints.txt"):
+    for name in ("pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "prefix").mkdir()
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "prefix"))
@@ -149,7 +149,7 @@ def test_an_installation_is_not_repeated(project, asked_of_pip, capsys):
     assert "pip's log is" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["setup.py", "constraints.txt"])
+@pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
 def test_it_is_repeated_when_what_is_needed_changed(project, asked_of_pip, name):
     installation.install(project)
     with open(project / name, "a") as stream:
@@ -213,7 +213,14 @@ def test_this_environment_lacks_nothing_but_what_is_taken_away(monkeypatch):
     lacks = installation.lacking()
     assert "hypothesis" in lacks
     assert "tqdm>=4.66 (has 1.0)" in lacks
-    assert not any(line.startswith(("numpy", "torch", "pandas", "mxnet", "ruff")) for line in lacks)
+    assert not any(line.startswith(("numpy", "torch", "pandas", "mxnet", "ruff", "mypy")) for line in lacks)
+
+
+@pytest.mark.parametrize(("absent", "lacks"), [("packaging.requirements", "pytest"), ("tomli", "tomli")])
+def test_what_reads_the_ranges_is_itself_lacking_where_it_is(monkeypatch, absent, lacks):
+    monkeypatch.setitem(sys.modules, "tomllib", None)  # as on Python 3.10
+    monkeypatch.setitem(sys.modules, absent, None)
+    assert installation.lacking() == [lacks]
 
 
 @pytest.mark.parametrize(("lacks", "code"), [([], 0), (["torch>=2.2,<3 (has none)", "tqdm>=4.66 (has 1.0)"], 1)])
@@ -226,6 +233,86 @@ def test_check_says_what_is_lacking_and_by_its_exit_code_whether_anything_is(mon
 def test_wrong_arguments_are_refused():
     with pytest.raises(UserError, match="expected nothing or --check"):
         installation.main(["--chek"])
+
+
+# setup.py
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A copy of what the packaging reads, with an environment in which pip has installed it as editable."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("setup.py", "pyproject.toml", "LICENSE", "main_mxnet.py", "main_pytorch.py"):
+        shutil.copy(ROOT / name, folder)
+    for init in ROOT.glob("*/__init__.py"):
+        (folder / init.parent.name).mkdir()
+        shutil.copy(init, folder / init.parent.name)
+    venv.create(folder / "env", symlinks=True, with_pip=False)
+    done = pip("install", "--prefix=env", "--ignore-installed", "-e", ".", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def pip(command, *arguments, cwd):
+    """What pip says when it takes nothing from anywhere but this environment."""
+    offline = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
+    return subprocess.run(
+        [sys.executable, "-m", "pip", command, *offline, *arguments],
+        cwd=cwd, env={**os.environ, "PIP_USER": "0"}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def imported(clone, name, cwd):
+    """The file of a module as a Python finds it that stands in ``cwd`` and has the editable installation."""
+    code = f"import importlib.util; print(importlib.util.find_spec({name!r}).origin)"
+    python = clone / "env" / "bin" / "python"
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return subprocess.run(
+        [python, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=True
+    ).stdout.strip()
+
+
+def test_every_floor_of_the_house_is_installed_as_editable(clone, tmp_path):
+    floors = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
+    assert "utils" in floors
+    for name in floors:
+        assert imported(clone, name, tmp_path) == str(clone / name / "__init__.py")
+    assert imported(clone, "main_pytorch", tmp_path) == str(clone / "main_pytorch.py")
+
+
+def test_a_strangers_utils_is_not_hidden_and_in_the_clone_ours_is_found(clone, tmp_path):
+    ours, strangers = clone / "utils" / "__init__.py", tmp_path / "utils.py"
+    strangers.touch()
+    assert imported(clone, "utils", tmp_path) == str(strangers)
+    assert imported(clone, "utils", clone) == str(ours)
+    (site_packages,) = clone.glob("env/lib/python*/site-packages")
+    try:  # of two that are installed the stranger's comes first, but in the clone
+        shutil.copy(strangers, site_packages)
+        assert imported(clone, "utils", site_packages.parent) == str(site_packages / "utils.py")
+        assert imported(clone, "utils", clone) == str(ours)
+    finally:
+        (site_packages / "utils.py").unlink()
+
+
+@pytest.mark.parametrize("door", ["main_pytorch.py", "main_mxnet.py", "run_experiments.sh"])
+def test_the_doors_find_their_own_utils_wherever_they_are_called(tmp_path, door):
+    (tmp_path / "utils.py").write_text("raise SystemExit('the stranger was imported')")
+    opener = "bash" if door.endswith(".sh") else sys.executable
+    done = subprocess.run(
+        [opener, ROOT / door, "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["wheel", "install --ignore-installed --prefix=."])
+def test_a_wheel_is_refused_in_one_line(clone, tmp_path, command):
+    done = pip(*command.split(), str(clone), cwd=tmp_path)
+    assert done.returncode != 0
+    assert [line.strip() for line in done.stderr.splitlines() if "vae-cf is used from" in line] == [
+        "error: vae-cf is used from a clone of its repository: run pip install -e . in the clone"
+    ]
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 # environment.sh

@@ -8,7 +8,7 @@ import pytest
 from conftest import random_clicks
 from experiments.runs import run as runs
 from experiments.tasks import task_of
-from oracle import log_likelihood
+from oracles.base import log_likelihood
 from utils.engine import ENGINES
 from utils.options import RunOptions
 

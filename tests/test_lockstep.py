@@ -45,17 +45,16 @@ def test_no_distance_is_0_no_number_is_a_dash_and_counts_as_the_furthest():
     assert parity._table_of([same, lost]).splitlines()[-1].split() == ["2", "0.0000", "-", "-", "-", "b", "-", "b"]
 
 
-@pytest.mark.parametrize("model", ["vae", "dae"])
-def test_both_engines_in_lock_step_on_prepared_data(options, capfd, model):
+def test_both_engines_in_lock_step_on_prepared_data(options, capfd):
     if reasons := [reason for name in ENGINES if (reason := engine_obstacle(name))]:
         pytest.skip(reasons[0])
-    argv = options.replace(model=model, save_results=False).as_argv()
+    argv = options.replace(save_results=False).as_argv()
     assert parity.main([*argv, "--steps", "6"]) == 0
     out = capfd.readouterr().out
     assert "PASS: the engines agree" in out
     assert "weights after step 6" in out
     betas = {int(line.split()[0]): line.split()[1] for line in out.splitlines() if re.match("[1246] ", line.strip())}
-    rise = 0.2 / 24 if model == "vae" else 0  # to the cap in 6 epochs of 4 steps, from the first on
+    rise = 0.2 / 24  # to the cap in 6 epochs of 4 steps, from the first on
     assert betas == {step: f"{rise * (step - 1):.4f}" for step in (1, 2, 4, 6)}
 
 

@@ -1,11 +1,13 @@
 """The order of items is one and the same, whatever an engine's top-k does with equal scores."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from conftest import random_clicks
+from experiments.parity.lockstep import lists_apart
 from utils.options import RunOptions
 from utils.ranking import resolve_ties
 
@@ -70,3 +72,26 @@ def test_fold_in_items_are_never_recommended_and_missing_candidates_are_padded(p
     dense[1, :3] = 1
     ranked = constant_scores(package, [6.0, 5, 4, 3, 2, 1]).rank(csr_matrix(dense), 5)
     assert ranked.tolist() == [[-1] * 5, [3, 4, 5, -1, -1]]
+
+
+@pytest.mark.parametrize("model", ["vae", "dae"])
+def test_equal_weights_give_the_same_top_100(both, model):
+    """But for neighbours whose scores lie within 1e-5 of each other, and with exact ties in the same order."""
+    n_items, fold_in = 400, random_clicks(200, 400, 0.05, seed=4)
+    options = RunOptions(model=model, p_dims=(20, 60)).resolved()
+    trainers = {name: package.build(options, n_items) for name, package in both.items()}
+    weights = trainers["pytorch"].weights()
+    random = np.random.default_rng(0)
+    last = weights["decoder.1.weight"]
+    last[:] = last[random.integers(0, n_items // 4, n_items)] * 20  # items in groups of about four with equal scores
+    weights["decoder.1.bias"][:] = 0
+    for trainer in trainers.values():
+        trainer.load_weights(weights)
+    lists = {name: trainer.rank(fold_in, 100) for name, trainer in trainers.items()}
+    scores = {name: trainer.scores(fold_in) for name, trainer in trainers.items()}
+    np.testing.assert_allclose(scores["pytorch"], scores["mxnet"], rtol=1e-5, atol=1e-5)
+    swapped, excused = lists_apart(lists["pytorch"], lists["mxnet"], scores["pytorch"], 1e-5)
+    assert swapped == excused
+    assert swapped / lists["pytorch"].size < 0.01
+    ties = (np.diff(np.sort(scores["mxnet"], axis=1), axis=1) == 0).sum()
+    assert ties > 10_000, "this test is about ties"

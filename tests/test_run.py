@@ -14,7 +14,6 @@ import pytest
 from conftest import interrupted_at, metrics_of, two_tastes
 from data_prep import DataOptions, find_prepared, prepare
 from experiments.runs import run as runs
-from experiments.runs.loop import Training
 from experiments.runs.provenance import provenance
 from utils.engine import ENGINES
 from utils.metrics.ranking import METRICS, per_user
@@ -115,15 +114,6 @@ def test_the_same_command_gives_the_same_bytes(engine, options, tmp_path, model,
     for name in ("metrics.json", "per_user.npz", "best.safetensors", "options.json"):
         if name != "options.json":  # which names its log_dir
             assert (once / name).read_bytes() == (again / name).read_bytes(), name
-
-
-def test_a_finished_run_is_not_run_again(engine, options, monkeypatch, capsys):
-    folder = runs.run(engine, options)
-    before = (folder / "metrics.json").stat().st_mtime_ns
-    monkeypatch.setattr(Training, "epochs", lambda self: pytest.fail("trained again"))
-    assert runs.run(engine, options) == folder
-    assert (folder / "metrics.json").stat().st_mtime_ns == before
-    assert "finished before" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

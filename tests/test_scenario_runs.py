@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from conftest import interrupted_at, metrics_of, two_tastes
-from data_prep import DataOptions, find_prepared, prepare
+from conftest import interrupted_at, metrics_of, prepared_tastes
+from data_prep import find_prepared
 from experiments.runs import run as runs
 from experiments.runs.verify import verify
 from experiments.tasks import task_of
@@ -18,6 +18,7 @@ from utils.metrics.sampled import sampled_per_user, with_held_out
 from utils.models import MODELS, TRAINED
 from utils.options import RunOptions
 from utils.options.command import parsed_run
+from utils.options.data import SCENARIOS
 from utils.results import load
 from utils.system.errors import UserError
 
@@ -26,15 +27,8 @@ STAY = ("weak", "leave_one_out")
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
-    """Two groups of users with two tastes, with times, prepared under every scenario."""
-    folder = tmp_path_factory.mktemp("data")
-    clicks = two_tastes(n_users=120, n_items=60, clicks=14).tocoo()
-    times = np.random.default_rng(4).permutation(len(clicks.row))
-    pd.DataFrame({"user": clicks.row, "item": clicks.col, "time": times}).to_csv(folder / "stay.csv", index=False)
-    for scenario in ("strong", *STAY):
-        options = DataOptions("stay", scenario, columns={"user": "user", "item": "item", "timestamp": "time"})
-        prepare(options, raw=folder / "stay.csv", data_dir=folder, say=lambda line: None)
-    return folder
+    """Two groups of users with two tastes, prepared under every scenario."""
+    return prepared_tastes(tmp_path_factory.mktemp("data"), SCENARIOS)
 
 
 @pytest.fixture
@@ -43,7 +37,7 @@ def options_of(data_dir, tmp_path):
         small = {"n_epochs": 3, "batch_size": 30, "lr": 0.01} if model in TRAINED else {}
         small |= {"p_dims": (4, 16)} if model in ("vae", "dae") else {"hidden": 6} if model == "cdae" else {}
         places = {"data_dir": str(data_dir), "log_dir": str(tmp_path / "results"), "save_results": True}
-        return RunOptions(model, **{"dataset": "stay", "scenario": scenario, **small, **places, **more})
+        return RunOptions(model, **{"dataset": "tastes", "scenario": scenario, **small, **places, **more})
 
     return made
 
@@ -53,7 +47,7 @@ def options_of(data_dir, tmp_path):
 
 @pytest.mark.parametrize("scenario", STAY)
 def test_everything_but_the_test_is_known_at_the_test_and_masked(options_of, data_dir, scenario):
-    data = find_prepared(data_dir, "stay", scenario)
+    data = find_prepared(data_dir, "tastes", scenario)
     task = task_of(data, options_of("dae", scenario).resolved())
     train, validation, test = (
         getattr(data, part).binary() for part in ("train", "validation_held_out", "test_held_out")
@@ -69,7 +63,7 @@ def test_everything_but_the_test_is_known_at_the_test_and_masked(options_of, dat
 
 
 def test_without_validation_strong_trains_on_the_validation_users_too(options_of, data_dir):
-    data = find_prepared(data_dir, "stay")
+    data = find_prepared(data_dir, "tastes")
     task = task_of(data, options_of("dae", "strong", validation="none").resolved())
     n_train, n_validation = data.train.n_users, data.validation_fold_in.n_users
     assert task.n_users == n_train + n_validation
@@ -89,7 +83,7 @@ def test_test_figures_are_those_of_the_scores(options_of, data_dir, model, scena
     for engine in MODELS[model].engines:
         options = options_of(model, scenario)
         folder = runs.run(engine, options)
-        learner, data = runs.train(engine, options), find_prepared(data_dir, "stay", scenario)
+        learner, data = runs.train(engine, options), find_prepared(data_dir, "tastes", scenario)
         known, held_out = data.test_fold_in.binary().toarray(), data.test_held_out.binary().toarray() > 0
         scores = learner.scores(known, users=np.arange(len(known))).astype(np.float64)
         masked = np.where(known > 0, -np.inf, scores)
@@ -105,7 +99,7 @@ def test_test_figures_are_those_of_the_scores(options_of, data_dir, model, scena
                 for u in np.flatnonzero(held_out.any(axis=1))
             ]
             assert metrics["test"]["sampled_hr10"] == pytest.approx(np.mean(np.array(ahead) < 10))
-            assert metrics["candidate_items"] == 60
+            assert metrics["candidate_items"] == 40
         assert all(finding.agrees for finding in verify(folder))
         (row,) = (row for row in load(folder.parents[1] / "all_results.csv").to_dict("records")
                   if row["run_id"] == folder.name)  # fmt: skip

@@ -13,7 +13,7 @@ from experiments.runs import run as runs
 from experiments.runs.folder import RunFolder
 from experiments.runs.loop import Training
 from experiments.runs.steps import training_steps
-from experiments.tasks import TASKS, task_of
+from experiments.tasks import task_of
 from experiments.tasks.clicks import Fold, steps_per_epoch, training_batches
 from utils.engine import Evaluation
 from utils.models import MODELS, ModelEntry
@@ -41,13 +41,6 @@ def two_pass(monkeypatch):
     entry = ModelEntry(TwoPassOptions, module="mult_vae", network="MultVAE", title="Two passes", citation="nobody")
     monkeypatch.setitem(MODELS, "two-pass", entry)
     return RunOptions("two-pass", p_dims=(3, 5)).resolved()
-
-
-@pytest.mark.parametrize("entry", MODELS.values(), ids=MODELS)
-def test_every_model_names_a_task_that_there_is(entry):
-    assert entry.task in TASKS
-    assert entry.scenarios
-    assert entry.citation
 
 
 def test_each_pass_has_every_user_once_in_an_order_and_with_noise_of_its_own(two_pass):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix, issparse, sparray, spmatrix
 
 #: Users' clicks as they may be given: see :func:`binary_clicks`.
-ClickMatrix = spmatrix | sparray | ArrayLike
+ClickMatrix: TypeAlias = spmatrix | sparray | ArrayLike
 
 
 @dataclass(frozen=True)
@@ -79,23 +80,22 @@ def binary_clicks(given: ClickMatrix, n_items: int) -> csr_matrix:
         ValueError: not two-dimensional, no numbers, negative ones or ones that are not finite, or another number of
             columns.
     """
-    if not issparse(given):
-        given = _dense(given)
-    if given.ndim != 2:
-        raise ValueError(f"the clicks have {given.ndim} dimension(s); expected 2, users and items, for one user too")
-    if given.dtype.kind not in "biuf":
-        raise ValueError(f"the clicks are of dtype {given.dtype}; expected booleans or real numbers")
-    if given.shape[1] != n_items:
+    clicks: Any = given if issparse(given) else _dense(given)
+    if clicks.ndim != 2:
+        raise ValueError(f"the clicks have {clicks.ndim} dimension(s); expected 2, users and items, for one user too")
+    if clicks.dtype.kind not in "biuf":
+        raise ValueError(f"the clicks are of dtype {clicks.dtype}; expected booleans or real numbers")
+    if clicks.shape[1] != n_items:
         raise ValueError(
-            f"{given.shape[1]} columns were given, the model has {n_items} items; expected a column for each, in the "
+            f"{clicks.shape[1]} columns were given, the model has {n_items} items; expected a column for each, in the "
             f"order of the item_ids of its data"
         )
-    if issparse(given):
-        entries = given.tocoo()
+    if issparse(clicks):
+        entries = clicks.tocoo()
         users, items, values = entries.row, entries.col, entries.data
     else:
-        users, items = given.nonzero()
-        values = given[users, items]
+        users, items = clicks.nonzero()
+        values = clicks[users, items]
     bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
     if len(bad):
         user, item, value = users[bad[0]], items[bad[0]], values[bad[0]]
@@ -104,7 +104,7 @@ def binary_clicks(given: ClickMatrix, n_items: int) -> csr_matrix:
         )
     clicked = np.flatnonzero(values)
     ones = np.ones(len(clicked), np.float32)
-    matrix = csr_matrix((ones, (users[clicked], items[clicked])), shape=given.shape)  # sorted, repetitions added up
+    matrix = csr_matrix((ones, (users[clicked], items[clicked])), shape=clicks.shape)  # sorted, repetitions added up
     matrix.data[:] = 1
     return matrix
 

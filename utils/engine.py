@@ -26,7 +26,7 @@ _THREADS = "OMP_NUM_THREADS"
 
 @dataclass(frozen=True)
 class EngineEntry:
-    """An engine by name (also that of its extra in ``setup.py``): its package here, the module it needs, its titles.
+    """An engine by name (as its extra in ``pyproject.toml``): its package here, the module it needs, its titles.
 
     ``dl_frame`` is what the published results call it; ``precisions`` are the ``RunSettings.precision`` it has.
     """

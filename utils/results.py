@@ -162,7 +162,7 @@ def _state(results_dir: Path) -> dict[str, tuple[int, int, int]]:
 
 def _rows(results_dir: Path) -> tuple[list[dict[str, str]], list[str]]:
     """The rows of the finished runs in their final order, and a line for each file that was no use."""
-    found, damaged = [], []
+    found, damaged = [], list[str]()
     for path in sorted(results_dir.glob("runs/*/metrics.json")):
         try:
             found.append(_row(path.parent, damaged))

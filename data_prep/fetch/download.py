@@ -99,8 +99,8 @@ def _receive(part: Path, url: str) -> bool:
     except urllib.error.HTTPError as error:
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
-        total = re.fullmatch(r"bytes \*/([0-9]+)", error.headers.get("Content-Range", ""))
-        if total and int(total[1]) == have:
+        whole = re.fullmatch(r"bytes \*/([0-9]+)", error.headers.get("Content-Range", ""))
+        if whole and int(whole[1]) == have:
             return True
         part.unlink()
         return False

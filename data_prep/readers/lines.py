@@ -42,7 +42,7 @@ class LineCounter(io.RawIOBase):
 class RewrittenLines(io.RawIOBase):
     """A stream of text after ``rewrite``, a function of whole lines, many at a time."""
 
-    def __init__(self, stream: BinaryIO, rewrite: Callable[[bytes], bytes]) -> None:
+    def __init__(self, stream: BinaryIO | LineCounter, rewrite: Callable[[bytes], bytes]) -> None:
         self._stream, self._rewrite = stream, rewrite
         self._ready = self._rest = b""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -48,7 +48,7 @@ class PublishedLayout:
     order: str = ""
 
 
-def _delimited(names: Sequence[str], delimiter: str = ",", header: bool = False, **columns: str) -> Read:
+def _delimited(names: Iterable[str], delimiter: str = ",", header: bool = False, **columns: str) -> Read:
     """Reads files with the columns ``names``, of them ``columns`` (role -> name; all that are called as a role)."""
     layout = DelimitedLayout(tuple(names), delimiter, header=header)
     return partial(read_delimited, columns=columns or {role: role for role in ROLES}, layout=layout)

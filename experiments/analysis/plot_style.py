@@ -126,14 +126,14 @@ def legend(figure: Figure, engines: Collection[str], models: Collection[str], co
 
     handles = []
     for engine in (name for name in ENGINES if name in engines):
-        style = engine_style(engine)
-        handles.append(Line2D([], [], color=style.colour, label=ENGINES[engine].title, **style.line))
+        of_engine = engine_style(engine)
+        handles.append(Line2D([], [], color=of_engine.colour, label=ENGINES[engine].title, **of_engine.line))
     for model in sorted(models, key=model_order):
-        style = model_style(model)
-        about = {"color": style.colour}
+        of_model = model_style(model)
+        about: dict[str, Any] = {"color": of_model.colour}
         if engines:  # the colours are theirs
-            about = {"color": INK, "markerfacecolor": "none" if style.is_hollow else INK}
-        handles.append(Line2D([], [], linestyle="none", marker=style.marker, label=model, **about))
+            about = {"color": INK, "markerfacecolor": "none" if of_model.is_hollow else INK}
+        handles.append(Line2D([], [], linestyle="none", marker=of_model.marker, label=model, **about))
     figure.legend(
         handles=handles, loc="outside upper right", ncols=min(columns, len(handles)), frameon=False, fontsize=8
     )

@@ -75,7 +75,8 @@ def run_jobs(
     terminal going away) sends SIGTERM to the processes under way, waits until they have saved their state, and raises
     ``KeyboardInterrupt``; a second one ends them at once.
     """
-    waiting, running, outcomes = list(jobs), {}, []
+    waiting, outcomes = list(jobs), []
+    running: dict[subprocess.Popen, tuple[Job, float]] = {}
     with Interruption() as interruption:  # which waits, lest a process that was just started be forgotten
         try:
             while waiting or running:

@@ -26,7 +26,7 @@ from experiments.report.figures.losses import losses_figure
 from experiments.report.figures.quintiles import quintiles_figure
 from experiments.report.figures.time import time_figure
 from experiments.report.figures.widths import widths_figure
-from experiments.report.parts import Section
+from experiments.report.parts import ReportFigure, Section
 from experiments.report.settings import Setting, best_run, best_settings, by_validation, score, settings_of, with_result
 from experiments.report.tables import best_table, likelihood_table, runs_table, seeds_table
 from utils.engine import ENGINES
@@ -83,7 +83,7 @@ def _of_dataset(
     settings = settings_of(runs)
     frameworks = frameworks_table(pairs, given.margin, f"{name}-frameworks-test")
     catalogue = catalogue_figures(settings, given.data_dir)
-    parts = [
+    parts: list[Table | ReportFigure] = [
         frameworks_figure(pairs, given.margin, f"{name}-frameworks"),
         frameworks,
         quintiles_figure(settings, given.data_dir, f"{name}-quintiles"),

@@ -44,7 +44,8 @@ class CatalogueFigures:
 def catalogue_figures(settings: Sequence[Setting], data_dir: str) -> CatalogueFigures:
     """Look at the lists of the best setting of each framework and model, means over its runs."""
     _, varying = shared_and_varying([found.options for found in settings])
-    records, used, notes, without = [], [], [], []
+    used: list[Run] = []
+    records, notes, without = [], [], []
     for found in best_settings(settings):
         if not all((Path(run["folder"] or ".") / LISTS_FILE).is_file() for run in found.runs):
             without.append(f"{found.model} in {found.framework}")

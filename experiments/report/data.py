@@ -49,7 +49,7 @@ def prepared(runs: Sequence[Run], data_dir: str) -> PreparedData:
 
 def data_table(runs: Iterable[Run], data_dir: str) -> Table:
     """The data sets: events, users, items, density, held-out users; a row per preparation."""
-    one_of = {}
+    one_of: dict[tuple[str, str], Run] = {}
     for run in runs:
         one_of.setdefault((run["dataset"], option_value(run, "data")), run)
     records, notes = [], []

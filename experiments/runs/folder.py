@@ -8,7 +8,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from tqdm import tqdm
@@ -51,7 +51,7 @@ class RunFolder:
         self.path = path
         self._lock = path.parent / f".{path.name}.lock"
         self._open = contextlib.ExitStack()
-        self._log = None
+        self._log: TextIO | None = None
 
     def __enter__(self) -> RunFolder:
         with contextlib.ExitStack() as opened:

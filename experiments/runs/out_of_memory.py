@@ -80,12 +80,16 @@ def _users(options: RunOptions, doing: str) -> int | None:
 def _advice(options: RunOptions, doing: str) -> str:
     users = _users(options, doing) or 1
     if doing == "training" and users > 1:
-        return f"try --batch_size {users // 2} (another result), or smaller --p_dims"
+        return f"try --batch_size {users // 2} (another result), or {_smaller_model(options)}"
     if doing == "evaluating" and users > 1:
         return f"try --eval_batch_size {max(1, users // 4)} (the same result)"
-    if not options.training:
-        return "try fewer items (--min_item_click of data_prep), or a machine with more memory"
-    return "try smaller --p_dims, or a machine with more memory"
+    return f"try {_smaller_model(options)}, or a machine with more memory"
+
+
+def _smaller_model(options: RunOptions) -> str:
+    """What makes the weights fewer: the first of the model's dimensions, else what there is of items."""
+    flags = [f"smaller --{name}" for name in options.model.dimensions()]
+    return flags[0] if flags else "fewer items (--min_item_click of data_prep)"
 
 
 def _mib(n_bytes: int) -> str:

@@ -2,7 +2,7 @@
 
 A new model is one entry here, its options in a file beside this one, and a file of the same name in
 ``pytorch_impl/models`` and in ``mxnet_impl/models``; the run's life, the grid, the results and the tests apply to it
-unchanged.
+unchanged (docs/new_model.md builds one).
 """
 
 from __future__ import annotations

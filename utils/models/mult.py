@@ -139,7 +139,7 @@ class MultOptions(ModelOptions):
         """``encoder.<layer>.weight`` ``(out, in)`` and ``.bias`` ``(out,)``, then the decoder's."""
         code = self.q_dims[-1] * (2 if self.has_code_noise else 1)
         towers = {"encoder": (n_items, *self.q_dims[:-1], code), "decoder": (*self.p_dims, n_items)}
-        shapes = {}
+        shapes: dict[str, tuple[int, ...]] = {}
         for tower, widths in towers.items():
             for layer, (n_in, n_out) in enumerate(pairwise(widths)):
                 shapes[f"{tower}.{layer}.weight"], shapes[f"{tower}.{layer}.bias"] = (n_out, n_in), (n_out,)

@@ -9,7 +9,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from utils.system.errors import UserError
 from utils.system.streams import flushed
@@ -99,7 +99,7 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     word = given[:100].lower()  # nobody mistypes more, and the time taken grows with its square
     alike = {name: difflib.SequenceMatcher(None, name.lower(), word).ratio() for name in known}
     bound = max(0.6, max(alike.values(), default=0.0) - 0.1)
-    near = sorted((name for name in alike if alike[name] >= bound), key=alike.get, reverse=True)
+    near = sorted((name for name in alike if alike[name] >= bound), key=alike.__getitem__, reverse=True)
     return f"did you mean {' or '.join(near[:3])}?" if near else ""
 
 
@@ -138,17 +138,17 @@ class _Parser(argparse.ArgumentParser):
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as error:
-            if hint := did_you_mean(str(value), map(str, action.choices)):
+            if hint := did_you_mean(str(value), map(str, action.choices or ())):
                 raise argparse.ArgumentError(action, f"{error.message}; {hint}") from None
             raise
 
     def print_help(self, file: Any = None) -> None:
         print(self.format_help(), end="", file=file)  # argparse's own says nothing where it cannot be written
 
-    def exit(self, status: int = 0, message: str | None = None) -> None:
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         super().exit(flushed(status), message)
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         link = " See" if message.endswith("?") else "; see"
         raise UserError(f"{message}{link} {self.prog} --help")
 

@@ -1,7 +1,7 @@
 """Makes the Python that runs it ready for this project: ``python -m utils.system.installation [--check]``.
 
-``utils/environment.sh`` calls it for the two commands. Standard library only (``packaging`` is asked for
-where pytest has brought it), for it runs before anything is installed.
+``utils/environment.sh`` calls it for the two commands. Installing takes the standard library only, for nothing is
+there yet; who checks an environment needs two packages that a ready one has, and else has the answer: it lacks them.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import hashlib
 import importlib.metadata
 import os
 import platform
-import runpy
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from utils.system.errors import UserError, guarded
 from utils.system.files import write_text
@@ -24,30 +24,35 @@ from utils.system.platform import mxnet_obstacle
 ROOT = Path(__file__).resolve().parents[2]
 
 _STAMP = "vae-cf-installed.txt"  # in the environment: what a finished installation was made from
+_RANGES = "pyproject.toml"
+_TOOLS = {"mypy", "pytest-cov", "ruff"}  # of the extra dev: what the tests can do without
 _CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
 def extras() -> list[str]:
-    """The extras of ``setup.py`` that this machine and Python can have (all, or all but ``mxnet``)."""
+    """The extras of ``pyproject.toml`` that this machine and Python can have (all, or all but ``mxnet``)."""
     return [name for name in ("pytorch", "mxnet", "report", "dev") if name != "mxnet" or mxnet_obstacle() is None]
 
 
 def lacking(root: Path = ROOT) -> list[str]:
     """What this Python lacks to run the project and its tests: one text per requirement, empty when it is ready.
 
-    Installed versions are held against the ranges of ``setup.py``; nothing is imported. Of ``dev`` only
-    what the tests use counts.
+    Installed versions are held against the ranges of ``pyproject.toml``; nothing is imported. Of ``dev`` only
+    what the tests need counts.
     """
     try:
         from packaging.requirements import Requirement
-    except ImportError:
+    except ModuleNotFoundError:
         return ["pytest"]  # which depends on packaging
-    tables = runpy.run_path(str(root / "setup.py"), run_name="tables")
-    texts = [*tables["BASE"], *tables["TESTS"]]
-    texts += [text for name in extras() if name != "dev" for text in tables["EXTRAS"][name]]
+    try:
+        project = _project(root)
+    except ModuleNotFoundError:
+        return ["tomli"]  # Python 3.10 has no reader of TOML, and the project needs one anyway
+    texts = [*project["dependencies"]]
+    texts += [text for extra in extras() for text in project["optional-dependencies"][extra]]
     found = []
     for needed in map(Requirement, texts):
-        if needed.marker and not needed.marker.evaluate():
+        if needed.name in _TOOLS or (needed.marker and not needed.marker.evaluate()):
             continue
         try:
             version = importlib.metadata.version(needed.name)
@@ -59,10 +64,18 @@ def lacking(root: Path = ROOT) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _project(root: Path) -> dict[str, Any]:
+    try:
+        import tomllib
+    except ModuleNotFoundError:
+        import tomli as tomllib
+    return tomllib.loads((root / _RANGES).read_text(encoding="utf-8"))["project"]
+
+
 def install(root: Path = ROOT) -> bool:
     """Install the project and all it needs into the environment of this Python; False when that is done already.
 
-    Done is what a finished installation has stamped: the same ``setup.py``, ``constraints.txt``, extras,
+    Done is what a finished installation has stamped: the same ``pyproject.toml``, ``constraints.txt``, extras,
     Python and folder. The stamp goes before pip starts and comes back after it ends well, so that an
     interrupted installation is taken up again. Raises ``UserError`` when pip fails, naming its log.
     """
@@ -82,7 +95,7 @@ def install(root: Path = ROOT) -> bool:
 
 def _digest(root: Path, wanted: Sequence[str]) -> str:
     digest = hashlib.sha256("\n".join([*wanted, platform.python_version(), str(root)]).encode())
-    for name in ("setup.py", "constraints.txt"):
+    for name in (_RANGES, "constraints.txt"):
         digest.update((root / name).read_bytes())
     return digest.hexdigest()
 
@@ -111,7 +124,7 @@ def _pip_install(root: Path, arguments: Sequence[str], log: Path) -> None:
             stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
         with process:
-            for line in process.stdout:
+            for line in process.stdout or ():
                 copy.write(line)
                 copy.flush()
                 _show_progress(line)

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from types import FrameType
+from typing import Any
 
 #: What asks a command to end: Ctrl-C, a scheduler, the terminal going away.
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -28,7 +29,7 @@ class Interruption:
     def __init__(self, at_once: bool = False) -> None:
         self.asked = False
         self._at_once, self._heard_at = at_once, 0.0
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():

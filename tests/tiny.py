@@ -1,0 +1,43 @@
+"""A few small settings of every model, by model and name: what the contracts (``test_contract_*.py``) try it with.
+
+The first is the plainest; expensive contracts take that one alone.
+"""
+
+_DEEP = {"p_dims": (5, 9, 13), "dropout_enc": (0.5, 0.2, 0.1), "dropout_dec": (0.3, 0.1, 0.2)}
+_MULT = {
+    "two layers": {"p_dims": (6, 11)},
+    "one layer": {"p_dims": (7,), "dropout_enc": (0.5,), "dropout_dec": (0.0,)},
+    "three layers, dropout everywhere": _DEEP,
+    "another encoder": {"p_dims": (6, 11), "q_dims": (9, 8, 6)},
+    "gaussian": {"p_dims": (6, 11), "likelihood": "gaussian"},
+    "gaussian, dropout everywhere": {**_DEEP, "likelihood": "gaussian", "confidence": 5.0},
+    "logistic": {"p_dims": (6, 11), "likelihood": "logistic"},
+    "logistic, dropout everywhere": {**_DEEP, "likelihood": "logistic"},
+}
+
+TINY = {
+    "vae": _MULT,
+    "dae": _MULT,
+    "cdae": {
+        "five units": {"hidden": 5},
+        "tied, with a penalty": {"hidden": 4, "tied": True, "l2": 0.1},
+        "all items, for users without a node": {
+            "hidden": 6,
+            "no_user_node": True,
+            "scenario": "strong",
+            "negatives": 0,
+            "l2": 0.05,
+        },
+        "square loss, gaussian noise": {
+            "hidden": 5,
+            "likelihood": "gaussian",
+            "confidence": 2.0,
+            "corruption": "gaussian",
+            "negatives": 2,
+        },
+    },
+    "popularity": {"plain": {}},
+    "ease": {"a small penalty": {"l2": 7.0}, "its own penalty": {}},
+    "edlae": {"a small penalty": {"l2": 7.0}, "hardly any dropout": {"l2": 7.0, "dropout_p": 0.01}},
+    "dlae": {"a small penalty": {"l2": 7.0}, "much dropout": {"l2": 7.0, "dropout_p": 0.9}},
+}
