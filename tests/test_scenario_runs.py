@@ -1,6 +1,7 @@
 """Runs under the scenarios whose users stay: what is trained on, what is masked, how the held-out item is ranked."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -11,16 +12,20 @@ from scipy.sparse import csr_matrix
 
 from conftest import interrupted_at, metrics_of, prepared_tastes
 from data_prep import find_prepared
+from experiments.analysis import compare
+from experiments.analysis.published import beside, published
+from experiments.analysis.runs import OPTIONS
 from experiments.runs import run as runs
 from experiments.runs.verify import verify
 from experiments.tasks import task_of
+from utils.engine import ENGINES
 from utils.metrics.sampled import sampled_per_user, with_held_out
 from utils.models import MODELS, TRAINED
 from utils.options import RunOptions
 from utils.options.command import parsed_run
 from utils.options.data import SCENARIOS
 from utils.results import load
-from utils.system.errors import UserError
+from utils.system.errors import UserError, guarded
 
 STAY = ("weak", "leave_one_out")
 
@@ -211,3 +216,34 @@ def test_several_held_out_items_have_no_rank_among_candidates():
         with_held_out(np.array([[3]]), csr_matrix([[1, 1, 0, 0]]))
     held_out = csr_matrix([[0, 1, 0, 0], [0, 0, 0, 0]])
     np.testing.assert_array_equal(with_held_out(np.array([[3], [2]]), held_out), [[1, 3], [-1, 2]])
+
+
+# Comparison
+
+
+def test_a_scenario_has_a_table_of_its_own_with_the_figures_of_its_protocol(both, options_of, tmp_path, capsys):
+    for scenario in ("strong", *STAY):
+        for engine in ENGINES:
+            runs.run(engine, options_of("dae", scenario, n_epochs=1))
+        runs.run("numpy", options_of("popularity", scenario))
+    capsys.readouterr()
+    assert guarded(compare.main, ["--results", str(tmp_path / "results")]) == 0
+    text = capsys.readouterr().out
+    parts = re.split(r"^(?=tastes)", text, flags=re.MULTILINE)[1:]
+    tables = dict(zip(("leave_one_out", "strong", "weak"), parts, strict=True))
+    assert tables["leave_one_out"].startswith("tastes, leave_one_out (")
+    assert tables["strong"].startswith("tastes (")
+    assert tables["weak"].startswith("tastes, weak (")
+    for scenario, table in tables.items():
+        assert ("HR@10 of 100" in table) == (scenario == "leave_one_out")
+        assert ("Recall@20" in table) == (scenario != "leave_one_out")
+        assert re.search(r"^popularity +none +[.0-9]", table, re.MULTILINE)
+        assert re.search(r"^dae 4,16 +PyTorch +[.0-9]", table, re.MULTILINE)
+
+
+def test_published_figures_stand_beside_their_own_scenario_alone():
+    figures = published()
+    (known, *_) = figures[(figures["model"] == "vae") & (figures["source"] == "liang2018")].to_dict("records")
+    row = dict.fromkeys(OPTIONS, "") | {name: known[name] for name in OPTIONS if name in known} | {"scenario": "strong"}
+    assert len(beside(row, figures))
+    assert not len(beside({**row, "scenario": "weak"}, figures))

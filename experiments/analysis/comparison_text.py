@@ -12,14 +12,15 @@ import pandas as pd
 from experiments.analysis.number_text import counted, figure_text, p_text, seconds, small_text
 from experiments.analysis.pairs import COMPARED
 from experiments.analysis.published import beside
-from experiments.analysis.runs import Run, data_of, framework_title, is_blank, is_fitted
+from experiments.analysis.runs import Run, data_of, framework_title, is_blank, is_fitted, is_known
 from experiments.analysis.settings_text import option_text, setting_parts, shared_and_varying
 from experiments.analysis.table import RULE, WIDTH, Table, text_columns
 from utils.engine import ENGINES
-from utils.figures import FIGURES
+from utils.figures import FIGURES, MAIN_FIGURES, PRIMARY
+from utils.metrics.sampled import SAMPLED_METRICS
 from utils.results_table import NOT_APPLICABLE
 
-_TITLES = [FIGURES[name].title for name in COMPARED]
+_SAMPLED = f"{SAMPLED_METRICS[0]}_{next(iter(ENGINES))}"  # the column that is known where candidates are sampled
 _OTHER_FIGURES = ("n10", "r10", "hr10", "p100", "r100", "rmse")  # that papers print beside them
 _SETTING_WIDTH = 22
 _DETERMINISTIC = "deterministic"
@@ -52,14 +53,16 @@ def pairs_text(comparison: pd.DataFrame, unpaired: Sequence[Run], figures: pd.Da
         settings = [row for row in rows if data_of(row) == dataset]
         others = [run for run in unpaired if data_of(run) == dataset]
         shared, varying = shared_and_varying([*settings, *others])
+        is_sampled = any(is_known(row[_SAMPLED]) for row in settings)
+        names = (PRIMARY, *SAMPLED_METRICS, "loss") if is_sampled else (*MAIN_FIGURES, "loss")
         lines: list[Any] = []
         for row in settings:
-            published = _published_lines(row, figures)
+            published = _published_lines(row, figures, names)
             any_published |= bool(published)
-            lines += [RULE, *_setting_lines(row, varying), *published]
+            lines += [RULE, *_setting_lines(row, varying, names), *published]
         for run in filter(has_no_framework, others):
-            lines += [RULE, *_unframed_lines(run, varying)]
-        header = ["setting", "framework", *_TITLES, "best/run", "s/epoch"]
+            lines += [RULE, *_unframed_lines(run, varying, names)]
+        header = ["setting", "framework", *_titles(names), "best/run", "s/epoch"]
         columns = text_columns(header, "ll" + "r" * (len(header) - 2))
         parts.append(Table("", _title(dataset, settings, shared), columns, lines[1:]).dense_text())
     legend = _LEGEND.format(difference=" - ".join(entry.title for entry in ENGINES.values()))
@@ -84,14 +87,15 @@ def unpaired_text(runs: Sequence[Run]) -> str:
                 [textwrap.fill(dataset, 18), words, framework_title(run), option_text(run.get("seed")), *values]
             )
     title = "Without a partner (no finished run of the other framework with the same options and seed)"
-    columns = text_columns(["data set", "setting", "framework", "seed", *_TITLES], "lll" + "r" * (1 + len(_TITLES)))
+    header = ["data set", "setting", "framework", "seed", *_titles(COMPARED)]
+    columns = text_columns(header, "lll" + "r" * (len(header) - 3))
     return Table("", title, columns, lines).dense_text()
 
 
 def published_text(figures: pd.DataFrame, datasets: Iterable[str]) -> str:
     """All published figures of some data sets, a table per data set and protocol; "" where there are none."""
     chosen = figures[figures["dataset"].isin(list(datasets))]
-    names = (*COMPARED, *_OTHER_FIGURES)
+    names = (*MAIN_FIGURES, "loss", *_OTHER_FIGURES)
     parts = []
     for (dataset, protocol, comparable), rows in chosen.groupby(["dataset", "protocol", "comparable"], sort=False):
         runs = rows.to_dict("records")
@@ -106,6 +110,10 @@ def published_text(figures: pd.DataFrame, datasets: Iterable[str]) -> str:
         columns = text_columns(header, "lll" + "r" * len(names))
         parts.append(Table("", f"Published for {dataset} ({protocol}{note})", columns, lines).dense_text())
     return "\n\n".join(parts)
+
+
+def _titles(names: Iterable[str]) -> list[str]:
+    return [FIGURES[name].title for name in names]
 
 
 def _wrapped(parts: Sequence[str], width: int) -> str:
@@ -124,16 +132,16 @@ def _title(dataset: str, settings: Sequence[Mapping[str, Any]], shared: Sequence
     return textwrap.fill(dataset + (f" ({', '.join(about)})" if about else ""), WIDTH)
 
 
-def _setting_lines(row: Mapping[str, Any], varying: Sequence[str]) -> list[list[str]]:
+def _setting_lines(row: Mapping[str, Any], varying: Sequence[str], names: Sequence[str]) -> list[list[str]]:
     """The lines of one setting: each framework, the difference, its p; the setting in words beside them."""
     lines = []
     for name, entry in ENGINES.items():
         epochs = _epochs(row[f"best_epoch_{name}"], row[f"epochs_{name}"])
-        means = [_mean(row, figure, name) for figure in COMPARED]
+        means = [_mean(row, figure, name) for figure in names]
         lines.append([entry.title, *means, epochs, seconds(row[f"epoch_seconds_{name}"])])
-    lines.append(["difference", *(_difference(row, figure) for figure in COMPARED), "", ""])
-    if not all(math.isnan(row[f"{figure}_p"]) for figure in COMPARED):
-        lines.append(["p", *(p_text(row[f"{figure}_p"]) for figure in COMPARED), "", ""])
+    lines.append(["difference", *(_difference(row, figure) for figure in names), "", ""])
+    if not all(math.isnan(row[f"{figure}_p"]) for figure in names):
+        lines.append(["p", *(p_text(row[f"{figure}_p"]) for figure in names), "", ""])
     words = _narrow([*setting_parts(row, varying), _seeds(row)])
     height = max(len(words), len(lines))
     words += [""] * (height - len(words))
@@ -141,21 +149,21 @@ def _setting_lines(row: Mapping[str, Any], varying: Sequence[str]) -> list[list[
     return [[text, *line] for text, line in zip(words, lines, strict=True)]
 
 
-def _unframed_lines(run: Run, varying: Sequence[str]) -> list[list[str]]:
+def _unframed_lines(run: Run, varying: Sequence[str], names: Sequence[str]) -> list[list[str]]:
     """The lines of a run without a framework: its figures, the setting in words beside them."""
-    values = [figure_text(run.get(name, ""), name, _fewer(run)) for name in COMPARED]
+    values = [figure_text(run.get(name, ""), name, _fewer(run)) for name in names]
     line = ["none", *values, "-", seconds(run["epoch_seconds"])]
     words = _narrow([*setting_parts(run, varying), *([_DETERMINISTIC] if is_fitted(run) else [])])
     return [[word, *(line if place == 0 else [""] * len(line))] for place, word in enumerate(words)]
 
 
-def _published_lines(row: Mapping[str, Any], figures: pd.DataFrame | None) -> list[list[str]]:
+def _published_lines(row: Mapping[str, Any], figures: pd.DataFrame | None, names: Sequence[str]) -> list[list[str]]:
     if figures is None or is_blank(row["data"]):  # the published layout itself: they would stand beside themselves
         return []
     lines = []
     for run in beside(row, figures).to_dict("records"):
         name = " ".join(["published", framework_title(run)]).strip()
-        values = [figure_text(run[figure], figure, _FEWER) for figure in COMPARED]
+        values = [figure_text(run.get(figure, ""), figure, _FEWER) for figure in names]
         lines.append([name, run["source"], *values, _epochs(run["best_epoch"], math.nan), "-"])
     return lines
 

@@ -26,13 +26,14 @@ from experiments.analysis.runs import (
 from experiments.analysis.statistics import Difference
 from utils.engine import ENGINES
 from utils.figures import MAIN_FIGURES, PRIMARY
+from utils.metrics.sampled import SAMPLED_METRICS
 from utils.results import DIVERGED
 from utils.results_table import NOT_APPLICABLE
 from utils.run_arrays import read_per_user
 from utils.system.errors import UserError, one_line
 
 #: The figures that are compared.
-COMPARED = (*MAIN_FIGURES, "loss")
+COMPARED = (*MAIN_FIGURES, *SAMPLED_METRICS, "loss")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.analysis.runs import is_blank
+from experiments.analysis.runs import data_of, is_blank
 from utils.results import load
 
 PUBLISHED_FILE = Path(__file__).resolve().parents[2] / "results" / "published.csv"
@@ -38,7 +38,7 @@ def beside(options: Mapping[str, Any], figures: pd.DataFrame) -> pd.DataFrame:
         options: ``dataset``, ``model`` and the options of the run, as a row of results holds them.
         figures: published figures; a setting left blank there is not known and rules nothing out.
     """
-    of_model = (figures["dataset"] == options["dataset"]) & (figures["model"] == options["model"])
+    of_model = (figures["dataset"] == data_of(options)) & (figures["model"] == options["model"])
     candidates = figures[of_model & figures["comparable"] & (figures["protocol"] == OUR_PROTOCOL)]
     agrees = [_agrees(row, options) for row in candidates.to_dict("records")]
     return candidates.loc[np.array(agrees, dtype=bool)]
