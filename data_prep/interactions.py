@@ -68,7 +68,7 @@ def joined(one: Interactions, other: Interactions) -> Interactions:
     return Interactions(
         indptr=one.indptr + other.indptr,
         indices=merge(one.indices, other.indices),
-        ratings=None if one.ratings is None else merge(one.ratings, other.ratings),
+        ratings=None if one.ratings is None or other.ratings is None else merge(one.ratings, other.ratings),
         order=merge(one.order, other.order),
         user_ids=one.user_ids,
         n_items=one.n_items,

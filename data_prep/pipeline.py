@@ -184,7 +184,7 @@ def _compute(source: RatingsSource, origin: Mapping[str, Any], options: DataOpti
         "options": options.record(),
         "source": origin,
         "order": "source row" if table.timestamps is None else "timestamp",
-        "counts": counts_of(events, parts) | divided.counts,
+        "counts": counts_of(events, parts) | dict(divided.counts),
         "lines": lines_of(events, divided.parts),
         "spellings": {role: list(found) for role, found in table.spellings.items()},
     }

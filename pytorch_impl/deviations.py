@@ -14,7 +14,7 @@ from pytorch_impl.layers import Linear, Tower
 from pytorch_impl.learner import StepLearner
 from pytorch_impl.models import network_class
 from pytorch_impl.models.mult_vae import MultVAE
-from pytorch_impl.optimizers import BETA2, EPSILON, SGD, Adam, build_optimizer
+from pytorch_impl.optimizers import BETA2, EPSILON, SGD, AdaGrad, Adam, build_optimizer
 from pytorch_impl.runtime import torch
 from utils.batches import Batch, ClickMatrix, binary_clicks, evaluation_batches
 from utils.deviant_draws import draw_stock_weights, with_tanh
@@ -51,7 +51,7 @@ class BakedVAE(MultVAE):
 class DeviantOptimizer:
     """An optimiser under ``double_rescale`` (``rescale``, set before each step) and ``stock_epsilon``."""
 
-    def __init__(self, inner: Adam | SGD, stock_epsilon: bool) -> None:
+    def __init__(self, inner: Adam | AdaGrad | SGD, stock_epsilon: bool) -> None:
         self.inner, self.stock_epsilon = inner, stock_epsilon and isinstance(inner, Adam)
         self.rescale, self.t = 1.0, 0
 

@@ -38,7 +38,7 @@ def split(events: Events, options: DataOptions) -> Split:
     seen = joined(joined(divided.parts["train"], divided.parts["validation_held_out"]), divided.parts["test_held_out"])
     n_candidate_items = _n_candidate_items(seen.n_items, options)
     candidates = {
-        name: _draw_candidates(seen, is_divided, n_candidate_items, int(options.split_seed), fold)
+        name: _draw_candidates(seen, is_divided, n_candidate_items, options.record()["seed"], fold)
         for fold, name in enumerate(("validation", "test"))
     }
     test_is_tied, validation_is_tied = (times[in_order[last - n]] == times[in_order[last - n - 1]] for n in (0, 1))

@@ -147,7 +147,7 @@ class ClickTask:
         asked = None if fold.candidates is None else with_held_out(fold.candidates, fold.held_out)
         evaluation = learner.evaluate(fold.fold_in, RANKED_ITEMS, epoch, heed, fold.rows, asked)
         values = per_user(evaluation.ranked, fold.held_out)
-        if asked is not None:
+        if asked is not None and evaluation.candidate_scores is not None:
             of_users = sampled_per_user(evaluation.candidate_scores, asked)
             values |= {name: figures[values["user"]] for name, figures in of_users.items()}
         return Judgement(evaluation, values["user"], {name: values[name] for name in self.figures})

@@ -69,9 +69,6 @@ class ModelOptions:
     likelihood = "multinomial"
     confidence = 1.0
     negatives = 0
-    # Whether there is a weight vector for each training user; lambda of an L2 penalty on what a step touches.
-    has_user_node = False
-    touched_l2 = 0.0
 
     def resolved(self) -> ModelOptions:
         """These options checked against each other, derived ones filled in; ``UserError`` on a contradiction."""
@@ -97,6 +94,16 @@ class ModelOptions:
     def widths(self) -> tuple[int, ...]:
         """What a run's name and its lines tell of the dimensions: the first of them; empty where there are none."""
         return next(iter(self.dimensions().values()), ())
+
+    @property
+    def has_user_node(self) -> bool:
+        """Whether there is a weight vector for each training user."""
+        return False
+
+    @property
+    def touched_l2(self) -> float:
+        """lambda of an L2 penalty on what the users of a step touch."""
+        return 0.0
 
     @property
     def code_width(self) -> int:
