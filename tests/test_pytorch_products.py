@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from conftest import random_clicks
+from contract import cases, every, lr_of
 from experiments.runs.run import run
 from experiments.tasks.clicks import training_batches
 from utils.batches import plain_batch
 from utils.engine import engine_obstacle, load_engine
 from utils.models import TRAINED
-from utils.options import RunOptions
 from utils.system.errors import UserError
 
 if reason := engine_obstacle("pytorch"):
@@ -23,6 +23,11 @@ from pytorch_impl.layers import BLOCK, ClickLinear, Linear  # noqa: E402
 from pytorch_impl.losses import negative_log_likelihood  # noqa: E402
 
 CPU = torch.device("cpu")
+
+
+def in_pytorch(plainest=False):
+    """The cases of every trained model in PyTorch."""
+    return [case for case in cases(TRAINED, plainest) if case.engine == "pytorch"]
 
 
 def gradients(loss, parameters):
@@ -65,21 +70,21 @@ def test_the_first_layer_is_the_dense_product_and_so_is_its_gradient(empty_users
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("model", TRAINED)
-def test_mixed_precision_trains_nearly_as_float32_and_is_evaluated_in_it(model):
+@every(in_pytorch(plainest=True))
+def test_mixed_precision_trains_nearly_as_float32_and_is_evaluated_in_it(case):
     clicks = random_clicks(200, 300, 0.1)
     results = {}
     for precision in ("float32", "mixed"):
-        options = RunOptions(model=model, p_dims=(8, 32), batch_size=50, precision=precision).resolved()
-        trainer = load_engine("pytorch").build(options, 300)
+        trainer = case.build(300, precision=precision)
+        knobs = {**trainer.model.final_knobs(), "lr": 0.1 * lr_of(trainer.options)}
         assert all(array.dtype == np.float32 for array in trainer.weights().values())
         before = trainer.evaluate(clicks, 10)
         losses = [
-            tuple(trainer.read_terms(trainer.train_step(b, {"beta": 0.2, "lr": 0.001})).values())
-            for b in training_batches(clicks, options, 1)
+            tuple(trainer.read_terms(trainer.train_step(b, knobs)).values())
+            for b in training_batches(clicks, trainer.options, 1)
         ]
         results[precision] = before.terms["nll"], before.ranked, np.array(losses), trainer.weights()
-        initial = load_engine("pytorch").build(options, 300).weights()
+        initial = case.build(300, precision=precision).weights()
     plain, mixed = results["float32"], results["mixed"]
     np.testing.assert_array_equal(plain[0], mixed[0])
     np.testing.assert_array_equal(plain[1], mixed[1])
@@ -97,38 +102,35 @@ def test_mixed_precision_is_refused_by_the_engine_without_it(options):
         run("mxnet", options.replace(precision="mixed"))
 
 
-@pytest.mark.parametrize("likelihood", ["multinomial", "gaussian", "logistic"])
-@pytest.mark.parametrize("model", TRAINED)
-def test_on_another_device_nothing_of_a_step_is_left_on_the_cpu(model, likelihood):
+@every(in_pytorch())
+def test_on_another_device_nothing_of_a_step_is_left_on_the_cpu(case):
     """PyTorch's ``meta`` device has shapes and no memory; like a GPU it refuses arrays of two devices."""
-    options = RunOptions(
-        model=model, likelihood=likelihood, p_dims=(8, 32), batch_size=50, dropout_enc=(0.5, 0.1)
-    ).resolved()
-    trainer = load_engine("pytorch").build(options, 3 * BLOCK)
-    meta = torch.device("meta")
-    network = trainer.network.to(meta)
-    batch = next(training_batches(random_clicks(50, 3 * BLOCK, 0.01), options, 1))
+    trainer, meta = case.build(3 * BLOCK), torch.device("meta")
+    network, model = trainer.network.to(meta), trainer.model
+    batch = next(training_batches(random_clicks(50, 3 * BLOCK, 0.01), trainer.options, 1))
     clicks = to_device(batch, meta, torch.float32)
-    logits, kl = network(clicks.matrix, *clicks.noise)
+    logits, *others = network(*clicks.inputs, *clicks.noise)
     assert logits.shape == (50, 3 * BLOCK)
-    (kl.mean() + negative_log_likelihood(logits, clicks.positions, options.model)).backward()
+    loss = negative_log_likelihood(logits, clicks.positions, model, clicks.negatives)
+    loss = sum((other.mean() for other in others), loss)
+    (loss + network.half_square_of_touched(clicks) if model.touched_l2 else loss).backward()
     for name, parameter, _ in network.named():
         assert parameter.grad.device == meta, name
         assert parameter.grad.shape == parameter.shape, name
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed"])
-@pytest.mark.parametrize("model", TRAINED)
-def test_a_gpu_trains_and_ranks_like_the_cpu(model, precision):
+@every(in_pytorch(plainest=True))
+def test_a_gpu_trains_and_ranks_like_the_cpu(case, precision):
     if not torch.cuda.is_available():
         pytest.skip("PyTorch sees no GPU here")
     clicks = random_clicks(200, 3000, 0.02)
     ends = []
     for device in ("cpu", "cuda"):
-        options = RunOptions(model=model, p_dims=(8, 32), batch_size=50, precision=precision, device=device).resolved()
-        trainer = load_engine("pytorch").build(options, 3000)
-        for batch in training_batches(clicks, options, 1):
-            losses = tuple(trainer.read_terms(trainer.train_step(batch, {"beta": 0.2, "lr": 0.001})).values())
+        trainer = case.build(3000, precision=precision, device=device)
+        knobs = {**trainer.model.final_knobs(), "lr": 0.1 * lr_of(trainer.options)}
+        for batch in training_batches(clicks, trainer.options, 1):
+            losses = tuple(trainer.read_terms(trainer.train_step(batch, knobs)).values())
         ends.append((losses, trainer.evaluate(clicks, 10).terms["nll"]))
     tolerance = 1e-4 if precision == "float32" else 1e-2
     np.testing.assert_allclose(ends[1][0], ends[0][0], rtol=tolerance)
