@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from conftest import interrupted_at, metrics_of, prepared_tastes
+from contract import cases, every
 from data_prep import find_prepared
 from experiments.analysis import compare
 from experiments.analysis.published import beside, published
@@ -83,33 +84,34 @@ def test_without_validation_strong_trains_on_the_validation_users_too(options_of
 
 
 @pytest.mark.parametrize("scenario", STAY)
-@pytest.mark.parametrize("model", [name for name, entry in MODELS.items() if set(STAY) <= set(entry.scenarios)])
-def test_test_figures_are_those_of_the_scores(options_of, data_dir, model, scenario):
-    for engine in MODELS[model].engines:
-        options = options_of(model, scenario)
-        folder = runs.run(engine, options)
-        learner, data = runs.train(engine, options), find_prepared(data_dir, "tastes", scenario)
-        known, held_out = data.test_fold_in.binary().toarray(), data.test_held_out.binary().toarray() > 0
-        scores = learner.scores(known, users=np.arange(len(known))).astype(np.float64)
-        masked = np.where(known > 0, -np.inf, scores)
-        best = np.argsort(-masked, axis=1, kind="stable")[:, :10]
-        hit = np.take_along_axis(held_out, best, axis=1).any(axis=1)[held_out.any(axis=1)]
-        metrics = metrics_of(folder)
-        assert metrics["test"]["hr10"] == pytest.approx(hit.mean())
-        if scenario == "leave_one_out":
-            item = np.argmax(held_out, axis=1)
-            rivals = data.candidates("test")
-            ahead = [
-                sum((scores[u, r], -r) > (scores[u, item[u]], -item[u]) for r in rivals[u] if r >= 0)
-                for u in np.flatnonzero(held_out.any(axis=1))
-            ]
-            assert metrics["test"]["sampled_hr10"] == pytest.approx(np.mean(np.array(ahead) < 10))
-            assert metrics["candidate_items"] == 40
-        assert all(finding.agrees for finding in verify(folder))
-        (row,) = (row for row in load(folder.parents[1] / "all_results.csv").to_dict("records")
-                  if row["run_id"] == folder.name)  # fmt: skip
-        assert row["scenario"] == scenario
-        assert (row["candidate_items"] == "NA") == (scenario == "weak")
+@every(cases([name for name, entry in MODELS.items() if set(STAY) <= set(entry.scenarios)], plainest=True))
+def test_test_figures_are_those_of_the_scores(options_of, data_dir, case, scenario):
+    case.package()  # or the test is skipped
+    model, engine = case.model, case.engine
+    options = options_of(model, scenario)
+    folder = runs.run(engine, options)
+    learner, data = runs.train(engine, options), find_prepared(data_dir, "tastes", scenario)
+    known, held_out = data.test_fold_in.binary().toarray(), data.test_held_out.binary().toarray() > 0
+    scores = learner.scores(known, users=np.arange(len(known))).astype(np.float64)
+    masked = np.where(known > 0, -np.inf, scores)
+    best = np.argsort(-masked, axis=1, kind="stable")[:, :10]
+    hit = np.take_along_axis(held_out, best, axis=1).any(axis=1)[held_out.any(axis=1)]
+    metrics = metrics_of(folder)
+    assert metrics["test"]["hr10"] == pytest.approx(hit.mean())
+    if scenario == "leave_one_out":
+        item = np.argmax(held_out, axis=1)
+        rivals = data.candidates("test")
+        ahead = [
+            sum((scores[u, r], -r) > (scores[u, item[u]], -item[u]) for r in rivals[u] if r >= 0)
+            for u in np.flatnonzero(held_out.any(axis=1))
+        ]
+        assert metrics["test"]["sampled_hr10"] == pytest.approx(np.mean(np.array(ahead) < 10))
+        assert metrics["candidate_items"] == 40
+    assert all(finding.agrees for finding in verify(folder))
+    (row,) = (row for row in load(folder.parents[1] / "all_results.csv").to_dict("records")
+              if row["run_id"] == folder.name)  # fmt: skip
+    assert row["scenario"] == scenario
+    assert (row["candidate_items"] == "NA") == (scenario == "weak")
 
 
 def test_without_validation_all_epochs_are_run_and_the_last_is_tested(options_of, engine):
