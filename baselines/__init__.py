@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 from baselines.learner import BaselineLearner
 from utils.models import MODELS
@@ -14,14 +15,18 @@ __all__ = ["build", "describe", "device_of"]
 
 
 def build(options: RunOptions, n_items: int, statistics: Statistics | None = None, n_users: int = 0) -> BaselineLearner:
-    """A learner for resolved ``options``; nothing is drawn, ``statistics`` and ``n_users`` have no part."""
+    """A learner for resolved ``options``; ``statistics`` and ``n_users`` have no part in it.
+
+    Raises ``ModuleNotFoundError`` where the model needs a package that is missing (``utils.engine.check_engine``).
+    """
     entry = MODELS[options.model.name]
     return getattr(importlib.import_module(f"{__name__}.{entry.module}"), entry.network)(options, n_items)
 
 
 def describe() -> dict[str, str]:
-    """Nothing beside what every run records: NumPy's version is among it."""
-    return {}
+    """The versions of the packages that this process has loaded for its model, by module."""
+    needed = {entry.needs for entry in MODELS.values() if entry.needs in sys.modules}
+    return {name: sys.modules[name].__version__ for name in sorted(needed)}
 
 
 def device_of(name: str) -> str:

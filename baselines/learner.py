@@ -22,7 +22,12 @@ class BaselineLearner:
         self.options, self.model, self.n_items = options, options.model, n_items
         self._weights: dict[str, np.ndarray] = {}
 
-    def fit(self, clicks: csr_matrix) -> None:
+    @property
+    def dtype(self) -> str:
+        """Of what is computed in the precision of the run: ``float64`` or ``float32``."""
+        return "float64" if self.options.settings.precision == "float64" else "float32"
+
+    def fit(self, clicks: csr_matrix, heed: Callable[[], None] = lambda: None) -> None:
         """Take the weights that the binary clicks of the training users ``(users, items)`` give."""
         raise NotImplementedError
 
@@ -46,7 +51,7 @@ class BaselineLearner:
                 asked.append(np.where(known, np.take_along_axis(scores, items, axis=1), -np.inf))
                 done += len(scores)
             scores[clicks.nonzero()] = -np.inf
-            lists.append(_top(scores, k))
+            lists.append(best_items(scores, k))
         return Evaluation(np.concatenate(lists), {}, None if candidates is None else np.concatenate(asked))
 
     def rank(self, fold_in: ClickMatrix, k: int, users: ArrayLike | None = None) -> np.ndarray:
@@ -55,9 +60,8 @@ class BaselineLearner:
 
     def scores(self, fold_in: ClickMatrix, users: ArrayLike | None = None) -> np.ndarray:
         """The score of every item for each user."""
-        dtype = "float64" if self.options.settings.precision == "float64" else "float32"
-        rows = [np.empty((0, self.n_items), dtype), *(self.score(clicks) for clicks in self._batches(fold_in))]
-        return np.concatenate(rows).astype(dtype)
+        rows = [np.empty((0, self.n_items), self.dtype), *(self.score(clicks) for clicks in self._batches(fold_in))]
+        return np.concatenate(rows).astype(self.dtype)
 
     def embed(self, fold_in: ClickMatrix, users: ArrayLike | None = None) -> np.ndarray:
         """Raises ``ValueError``: a user of such a model has no code."""
@@ -82,8 +86,8 @@ class BaselineLearner:
             yield clicks[begin : begin + size]
 
 
-def _top(scores: np.ndarray, k: int) -> np.ndarray:
-    """The ``k`` best items of each row of ``scores``, ``-inf`` where an item is no candidate."""
+def best_items(scores: np.ndarray, k: int) -> np.ndarray:
+    """The ``k`` best items of each row of ``scores``, int32, -1 where none is left: ``-inf`` is no candidate."""
     found = min(k + 1, scores.shape[1])
     items = np.argpartition(-scores, found - 1, axis=1)[:, :found]
     return resolve_ties(np.take_along_axis(scores, items, axis=1), items, k, lambda rows: scores[rows])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.sparse import csr_matrix
 
@@ -11,7 +13,7 @@ from baselines.learner import BaselineLearner
 class PopularityLearner(BaselineLearner):
     """Scores are the items' clicks, whoever asks; equally popular items go by their index."""
 
-    def fit(self, clicks: csr_matrix) -> None:
+    def fit(self, clicks: csr_matrix, heed: Callable[[], None] = lambda: None) -> None:
         """Count the clicks of each item."""
         self._weights = {"clicks": np.asarray(clicks.sum(axis=0, dtype=np.float64)).ravel()}
 

@@ -189,7 +189,7 @@ class FittedLearner(Learner):
         super().__init__(options, n_items)
         self.network = self.noiseless = self.network_class(self.model.name)(self.model, n_items)
 
-    def fit(self, clicks: csr_matrix) -> None:
+    def fit(self, clicks: csr_matrix, heed: Callable[[], None] = lambda: None) -> None:
         """Take the weights that binary ``clicks`` of the training users give."""
         self.network.fit(clicks, self.device, self.floats)
 

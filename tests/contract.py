@@ -12,7 +12,7 @@ from oracles import oracle_of
 from oracles.base import Passed
 from tiny import TINY
 from utils.batches import plain_batch
-from utils.engine import engine_obstacle, load_engine
+from utils.engine import engine_obstacle, load_engine, model_obstacle
 from utils.models import MODELS, TRAINED
 from utils.options import RunOptions
 
@@ -34,9 +34,13 @@ class Case:
         trained = {} if MODELS[self.model].options.training is None else {"batch_size": 50}
         return RunOptions(self.model, **{**trained, **TINY[self.model][self.setting], **more}).resolved()
 
+    def obstacle(self):
+        """Why it cannot run here; None where it can."""
+        return engine_obstacle(self.engine) or model_obstacle(self.model)
+
     def package(self):
         """The engine's package; the test is skipped, with the reason, where it cannot run."""
-        if reason := engine_obstacle(self.engine):
+        if reason := self.obstacle():
             pytest.skip(reason)
         return load_engine(self.engine)
 
@@ -99,9 +103,9 @@ def cases(models=MODELS, plainest=False):
 
 def that_can_run(cases):
     """Those of the ``cases`` whose engine can run here; the test is skipped where none can."""
-    able = [case for case in cases if engine_obstacle(case.engine) is None]
+    able = [case for case in cases if case.obstacle() is None]
     if not able:
-        pytest.skip(engine_obstacle(cases[0].engine))
+        pytest.skip(cases[0].obstacle())
     return able
 
 
@@ -128,8 +132,8 @@ def asked(learner, clicks):
     model = learner.model
     if model.name in TRAINED:
         return oracle_pass(learner.options, learner.weights(), plain(model, clicks), model.final_knobs())
-    scores = oracle_of(model.name).scores(learner.weights(), clicks)
-    return Passed(np.nan, {}, {}, scores, None)
+    oracle, known = oracle_of(model.name), (model, learner.weights(), clicks)
+    return Passed(np.nan, {}, {}, oracle.scores(*known), oracle.code(*known) if hasattr(oracle, "code") else None)
 
 
 def best_items(scores, clicks, k):

@@ -231,7 +231,7 @@ def test_comparison_and_report_hold_every_model(undisturbed, data_dir, tmp_path,
     complete = [model for model in dict.fromkeys(models) if models.count(model) == len(MODELS[model].engines)]
     paired = [model for model in complete if len(MODELS[model].engines) > 1]
     assert not [model for model in complete if paired and re.search(rf"\b{model}\b", alone)]
-    assert table.count("deterministic") == sum(model not in TRAINED for model in complete if paired)
+    assert table.count("deterministic") == sum("seed" not in decisive_of(model) for model in complete if paired)
     for model in complete if paired else []:  # a model without a framework joins the table of those in two
         if len(MODELS[model].engines) == 1:
             assert re.search(rf"\n{model} +none +[.0-9]", table), model

@@ -66,7 +66,8 @@ def test_where_there_is_no_numpy_1_26_numpy_2_is_taken(place):
 
 
 def test_the_extras_are_those_that_the_installer_asks_for():
-    assert set(EXTRAS) == {"pytorch", "mxnet", "report", "dev"}
+    assert set(EXTRAS) == {"pytorch", "mxnet", "report", "dev"} | {"baselines"}, "which one asks for oneself"
+    assert set(installation.extras()) <= set(EXTRAS) - {"baselines"}
     assert {requirement.name for requirement in map(Requirement, EXTRAS["dev"])} > installation._TOOLS
 
 

@@ -37,6 +37,13 @@ TINY = {
         },
     },
     "popularity": {"plain": {}},
+    "itemknn": {"five": {"k": 5}, "shrunk": {"k": 9, "shrink": 20.0}, "all": {"k": 200}},
+    "rp3beta": {"five": {"k": 5}, "likelier steps": {"k": 9, "rp3_alpha": 0.7, "rp3_beta": 0.3}, "its own": {}},
+    "slim": {"few": {"slim_alpha": 0.01, "tol": 1e-14}, "lasso": {"slim_alpha": 2e-3, "l1_ratio": 1.0, "tol": 1e-14}},
+    "ials": {
+        "five factors": {"factors": 5, "l2": 3.0, "iterations": 4},
+        "every click alike": {"factors": 3, "l2": 1.0, "confidence": 2.5, "iterations": 2, "seed": 4},
+    },
     "ease": {"a small penalty": {"l2": 7.0}, "its own penalty": {}},
     "edlae": {"a small penalty": {"l2": 7.0}, "hardly any dropout": {"l2": 7.0, "dropout_p": 0.01}},
     "dlae": {"a small penalty": {"l2": 7.0}, "much dropout": {"l2": 7.0, "dropout_p": 0.9}},

@@ -132,10 +132,13 @@ class Learner(Protocol):
 
 
 class FittedLearner(Learner, Protocol):
-    """A model that is fitted once, without random draws."""
+    """A model that is fitted once; the same clicks and options give the same weights."""
 
-    def fit(self, clicks: csr_matrix) -> None:
-        """Take the weights that the binary clicks of the training users ``(users, items)`` give."""
+    def fit(self, clicks: csr_matrix, heed: Callable[[], None] = lambda: None) -> None:
+        """Take the weights that the binary clicks of the training users ``(users, items)`` give.
+
+        A fit that takes its time calls ``heed`` now and then; what that raises ends it, with no weights.
+        """
 
 
 class StepLearner(Learner, Protocol):
@@ -190,8 +193,22 @@ def engine_obstacle(name: str) -> str | None:
     return None
 
 
+def model_obstacle(name: str) -> str | None:
+    """Why the model ``name`` cannot be used here, as one line that says what to install; None when it can.
+
+    Nothing is imported, and no engine is looked for (:func:`engine_obstacle`).
+    """
+    needed = MODELS[name].needs
+    if needed is None or importlib.util.find_spec(needed) is not None:
+        return None
+    command = f"{sys.executable} -m pip install -c constraints.txt -e '.[baselines]'"
+    return f"--model {name}: it needs {needed}, which is not installed; run: {command}"
+
+
 def check_engine(name: str, options: RunOptions) -> None:
-    """Raise ``UserError`` when the engine ``name`` has not the model of ``options``, or not its precision."""
+    """Raise ``UserError`` when the engine ``name`` has not the model of ``options``, or not its precision, or what the
+    model itself needs is missing.
+    """
     entry, model = entry_of(name), options.model.name
     if name not in MODELS[model].engines:
         commands = " or ".join(f"{command_of(engine)} --model {model}" for engine in MODELS[model].engines)
@@ -201,6 +218,8 @@ def check_engine(name: str, options: RunOptions) -> None:
             f"--precision {options.settings.precision}: the {entry.title} engine has only "
             f"{' and '.join(entry.precisions)}; take one of them, or another engine"
         )
+    if (why := model_obstacle(model)) is not None:
+        raise UserError(why)
 
 
 def load_engine(name: str, threads: int | None = None) -> Any:

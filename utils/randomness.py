@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+LARGEST_SEED = 2**63 - 1  # a key of the generator
 BIAS_STD = 0.001  # Liang et al. 2018, published code: truncated normal biases
 
 

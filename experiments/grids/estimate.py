@@ -102,7 +102,7 @@ class Estimator:
         for name in {"dataset", "model", "batch_size", "device"} & values.keys():
             same &= self._past[name] == values[name]
         for name in options.model.dimensions():
-            same &= self._past[name] == str(values[name])
+            same &= self._past[name].astype(str) == str(values[name])  # a number, a list, or NA
         epochs = ["epochs"] if options.training else []
         like = self._past[same].dropna(subset=["seconds", *epochs, "threads", "peak_memory_mib"])
         return like if len(like) else None

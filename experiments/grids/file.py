@@ -39,7 +39,8 @@ from typing import Any
 from experiments.grids.planned import Planned
 from utils.engine import ENGINES
 from utils.models import MODELS
-from utils.options import DEFAULT_MODEL, LARGEST_SEED, MODEL_FIELD, RunOptions, fields_of
+from utils.options import DEFAULT_MODEL, MODEL_FIELD, RunOptions, fields_of
+from utils.randomness import LARGEST_SEED
 from utils.system.command_line import did_you_mean
 from utils.system.errors import UserError
 
@@ -119,7 +120,7 @@ class GridFile:
                 options = _options(RunOptions(dataset=dataset), {**common, **settings}, where)
                 has = MODELS[options.model.name].engines
                 able = [engine for engine in wanted if engine in has] if set(has) & ENGINES.keys() else has
-                for seed, engine in itertools.product(seeds if options.training else [None], able):
+                for seed, engine in itertools.product([None] if options.seed is None else seeds, able):
                     yield Planned(engine, options if seed is None else options.replace(seed=seed))
                 continue
             if block["after"] not in by_name:

@@ -13,8 +13,9 @@ from experiments.grids.file import read_grid
 from experiments.grids.planned import Planned
 from experiments.runs.folder import RunFolder
 from experiments.runs.run import data_of
-from utils.engine import ENGINES, check_engine, engine_obstacle, thread_count
-from utils.options import LARGEST_SEED, DataSelection, RunOptions
+from utils.engine import ENGINES, check_engine, engine_obstacle, model_obstacle, thread_count
+from utils.options import DataSelection, RunOptions
+from utils.randomness import LARGEST_SEED
 from utils.results import DIVERGED
 from utils.system.command_line import integer, list_of, option
 from utils.system.errors import UserError
@@ -69,12 +70,13 @@ def settle(options: GridOptions) -> Grid:
     """The runs that ``options`` ask for, on the engines this machine has.
 
     An engine that is missing is left out, with a line on stderr, unless it was asked for by name: then, as for
-    an unknown grid, a bad grid file or a choice that leaves no run, ``UserError``.
+    an unknown grid, a bad grid file or a choice that leaves no run, ``UserError``. So is a model whose package is
+    missing.
     """
     file = read_grid(options.grid)
     engines = _available(options.engines)
     datasets = (options.dataset,) if options.dataset else file.datasets
-    runs = file.runs(datasets, engines, options.seeds or file.seeds)
+    runs = _that_can_run(file.runs(datasets, engines, options.seeds or file.seeds))
     if not runs:
         raise UserError(
             f"--grid {options.grid} has no run for {', '.join(datasets)} in {', '.join(engines)}: "
@@ -100,6 +102,15 @@ def _available(asked: Sequence[str] | None) -> tuple[str, ...]:
     for name, why in missing.items():
         print(f"{ENGINES[name].title} is left out: {why}", file=sys.stderr)
     return tuple(name for name in obstacles if name not in missing)
+
+
+def _that_can_run(runs: Sequence[Planned]) -> list[Planned]:
+    """Those of the ``runs`` whose model needs nothing that is missing; a line on stderr for each other model."""
+    obstacles = {name: model_obstacle(name) for name in dict.fromkeys(run.options.model.name for run in runs)}
+    for why in obstacles.values():
+        if why is not None:
+            print(f"left out: {why}", file=sys.stderr)
+    return [run for run in runs if obstacles[run.options.model.name] is None]
 
 
 def _with_options(planned: Planned, values: Mapping[str, Any]) -> Planned:

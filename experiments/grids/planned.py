@@ -45,5 +45,5 @@ def describe(planned: Planned) -> str:
     words += [model.name, *([",".join(map(str, model.widths))] if model.widths else [])]
     words += [f"cap {model.anneal_cap:g}"] if "beta" in model.knobs and "anneal_cap" in values else []
     words += [] if model.profile == "paper" else [model.profile]
-    seed = [f"seed {options.training.seed}"] if options.training else []
+    seed = [] if options.seed is None else [f"seed {options.seed}"]
     return " ".join([*words, *model.deviations, planned.engine, *seed])

@@ -24,7 +24,7 @@ from utils.system.interruption import Interruption, LeftOffError
 class Fitting:
     """A learner fitted on ``task``, led and recorded as ``experiments.runs.loop.Training`` leads one through epochs.
 
-    An interruption ends it; the same command fits anew, and to the same numbers: nothing is drawn.
+    An interruption ends it; the same command fits anew, and to the same numbers.
     """
 
     diverged = None
@@ -46,7 +46,7 @@ class Fitting:
         with self.saved_when_left_off():
             begun = time.perf_counter()
             with memory_explained(self.options, self.task.n_items, "fitting"):
-                self.learner.fit(self.task.clicks)
+                self.learner.fit(self.task.clicks, self.interruption.heed)
             self.fit_seconds = time.perf_counter() - begun
             self.interruption.heed()
             self.best = {"validation": {}}

@@ -123,7 +123,7 @@ def _train_and_record(
         "manifest": str(data.folder / "manifest.json"),
         "manifest_sha256": sha256_of(data.folder / "manifest.json"),
         "options": options.flat(),
-        "seed": options.training.seed if options.training else None,
+        "seed": options.seed,
     }
     if options.settings.save_results and (weights := training.kept_weights()):
         save_weights(folder.path / BEST_WEIGHTS, weights, options, data, run_id)

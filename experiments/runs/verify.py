@@ -21,7 +21,7 @@ from experiments.runs.folder import BEST_WEIGHTS, RunFolder
 from experiments.runs.run import data_of
 from experiments.runs.weights import load_weights
 from experiments.tasks import task_of
-from utils.engine import load_engine
+from utils.engine import check_engine, load_engine
 from utils.metrics.ranking import METRICS
 from utils.models import MODELS
 from utils.options import RunOptions
@@ -76,6 +76,7 @@ def verify(run: Path, data_dir: str | None = None, device: str | None = None) ->
     if data.fingerprint != metrics.get("data"):
         raise UserError(f"{run} was tested on the preparation {metrics.get('data')}, found is {data.fingerprint}; "
                         "prepare the data as they were, or name their folder with --data_dir")  # fmt: skip
+    check_engine(engine, options)
     package = load_engine(engine, options.settings.threads)
     package.device_of(options.settings.device)
     task = task_of(data, options)

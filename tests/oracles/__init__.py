@@ -7,8 +7,10 @@ A module a model, by the name that the registry (``utils.models``) has for it. T
 and that of a model fitted once
 
     weights(options, clicks) -> the weights that binary clicks ``(users, I)`` give, by canonical name
-    scores(weights, clicks) -> the scores ``(M, I)`` of users by their binary clicks ``(M, I)``
+    scores(options, weights, clicks) -> the scores ``(M, I)`` of users by their binary clicks ``(M, I)``
 
+(one whose users have codes ``code(options, weights, clicks)`` too, ``(M, K)``; one that an iterative solver comes near
+to ``TOLERANCE``, how near)
 where ``options`` are the model's own (``utils.models.base.ModelOptions``), resolved.
 """
 

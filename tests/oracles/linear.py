@@ -17,6 +17,6 @@ def weights(options, clicks):
     return {"weight": b}
 
 
-def scores(weights, clicks):
+def scores(options, weights, clicks):
     """``x B``."""
     return clicks.toarray().astype(np.float64) @ weights["weight"]

@@ -8,6 +8,6 @@ def weights(options, clicks):
     return {"clicks": clicks.toarray().astype(np.float64).sum(axis=0)}
 
 
-def scores(weights, clicks):
+def scores(options, weights, clicks):
     """The counts, a row per user."""
     return np.broadcast_to(weights["clicks"], clicks.shape)

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 
 from utils.models.base import ModelOptions
 from utils.models.cdae import CDAEOptions
+from utils.models.ials import IALSOptions
 from utils.models.linear import DLAEOptions, EASEOptions, EDLAEOptions
 from utils.models.mult_dae import MultDAEOptions
 from utils.models.mult_vae import MultVAEOptions
+from utils.models.neighbours import ItemKNNOptions, RP3betaOptions
 from utils.models.popularity import PopularityOptions
+from utils.models.slim import SLIMOptions
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class ModelEntry:
 
     ``options`` is the class of its own options, whose ``name`` is the model's; ``module`` and ``network`` name the file
     under ``<engine>/models`` and the class in it; ``task`` (``experiments.tasks``) is what it is fed and how it is
-    judged, ``scenarios`` the splits it can be trained under, its default first, ``engines`` those that have it.
+    judged, ``scenarios`` the splits it can be trained under, its default first, ``engines`` those that have it;
+    ``needs`` is a module beyond the engine's (of the extra ``baselines``) that it cannot do without.
     """
 
     options: type[ModelOptions]
@@ -34,6 +38,7 @@ class ModelEntry:
     task: str = "clicks"
     scenarios: tuple[str, ...] = ("strong", "weak", "leave_one_out")
     engines: tuple[str, ...] = ("pytorch", "mxnet")
+    needs: str | None = None
 
 
 _LIANG = "Liang, Krishnan, Hoffman, Jebara: Variational Autoencoders for Collaborative Filtering, WWW 2018"
@@ -67,6 +72,25 @@ _ENTRIES = (
     ModelEntry(
         DLAEOptions, module="linear", network="LinearAutoencoder", title="DLAE (Steck 2020)",
         citation=_STECK_2020,
+    ),
+    ModelEntry(
+        ItemKNNOptions, module="neighbours", network="ItemKNN", title="ItemKNN (Deshpande & Karypis 2004)",
+        citation="Deshpande, Karypis: Item-Based Top-N Recommendation Algorithms, TOIS 2004", engines=("numpy",),
+    ),
+    ModelEntry(
+        RP3betaOptions, module="neighbours", network="RP3beta", title="RP3beta (Paudel et al. 2017)",
+        citation="Paudel, Christoffel, Newell, Bernstein: Updatable, Accurate, Diverse, and Scalable Recommendations "
+        "for Interactive Applications, TiiS 2017", engines=("numpy",),
+    ),
+    ModelEntry(
+        SLIMOptions, module="slim", network="SLIM", title="SLIM (Ning & Karypis 2011)",
+        citation="Ning, Karypis: SLIM: Sparse Linear Methods for Top-N Recommender Systems, ICDM 2011",
+        engines=("numpy",), needs="sklearn",
+    ),
+    ModelEntry(
+        IALSOptions, module="ials", network="IALS", title="iALS (Hu et al. 2008)",
+        citation="Hu, Koren, Volinsky: Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008",
+        engines=("numpy",), needs="implicit",
     ),
 )  # fmt: skip
 MODELS = {entry.options.name: entry for entry in _ENTRIES}

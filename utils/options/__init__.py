@@ -3,11 +3,10 @@
 from utils.options.data import DataSelection
 from utils.options.run import DEFAULT_MODEL, MODEL_FIELD, RunOptions, decisive_of, defaults_of, fields_of
 from utils.options.settings import RunSettings
-from utils.options.training import LARGEST_SEED, TrainingOptions
+from utils.options.training import TrainingOptions
 
 __all__ = [
     "DEFAULT_MODEL",
-    "LARGEST_SEED",
     "MODEL_FIELD",
     "DataSelection",
     "RunOptions",

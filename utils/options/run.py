@@ -70,6 +70,11 @@ class RunOptions:
         known = {name: record[name] for name in fields_of(model) if name in record}
         return cls(model, **{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
 
+    @property
+    def seed(self) -> int | None:
+        """The seed of all that is drawn; None of a model that draws nothing."""
+        return self.training.seed if self.training else self.model.seed
+
     def values(self) -> dict[str, Any]:
         """Every option by the name of its flag."""
         values: dict[str, Any] = {}
@@ -157,7 +162,7 @@ class RunOptions:
             decisive["init_from"] = sha256_of(options.training.init_from)
         dataset = options.data.dataset
         digest = short_hash({"options": decisive, "engine": engine, "data": fingerprint, "dataset": dataset})
-        seed = [f"s{options.training.seed}"] if options.training else []
+        seed = [] if options.seed is None else [f"s{options.seed}"]
         return "-".join([dataset, self.model.name, *map(str, options.model.widths), engine, *seed, digest])
 
 

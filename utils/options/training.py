@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from utils.randomness import LARGEST_SEED
 from utils.system.command_line import integer, option, real
 
 _TRAINING, _STOPPING, _RUN = "training", "evaluation and early stopping", "run"
-
-LARGEST_SEED = 2**63 - 1  # a key of the generator
 
 
 @dataclass(frozen=True)

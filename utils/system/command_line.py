@@ -45,14 +45,17 @@ def integer(minimum: int | None = None, maximum: int | None = None) -> Callable[
     return parse
 
 
-def real(minimum: float = -math.inf, above: float = -math.inf, below: float = math.inf) -> Callable[[str], float]:
-    """A parser of finite numbers in ``[minimum, below)``, and greater than ``above``."""
+def real(
+    minimum: float = -math.inf, above: float = -math.inf, below: float = math.inf, maximum: float = math.inf
+) -> Callable[[str], float]:
+    """A parser of finite numbers in ``[minimum, maximum]``, greater than ``above`` and less than ``below``."""
     bounds = [
         text
         for text, bound in (
             (f"at least {minimum:g}", minimum),
             (f"above {above:g}", above),
             (f"below {below:g}", below),
+            (f"at most {maximum:g}", maximum),
         )
         if math.isfinite(bound)
     ]
@@ -63,7 +66,7 @@ def real(minimum: float = -math.inf, above: float = -math.inf, below: float = ma
             value = float(text)
         except ValueError:
             raise ValueError(wanted) from None
-        if not (math.isfinite(value) and minimum <= value < below and value > above):
+        if not (math.isfinite(value) and minimum <= value <= maximum and above < value < below):
             raise ValueError(wanted)
         return value
 
