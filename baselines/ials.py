@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
-from implicit.recommender_base import ModelFitError
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
@@ -14,7 +13,6 @@ from threadpoolctl import threadpool_limits
 from baselines.learner import BaselineLearner
 from utils.batches import ClickMatrix
 from utils.engine import thread_count
-from utils.system.errors import UserError
 
 
 class IALS(BaselineLearner):
@@ -31,13 +29,7 @@ class IALS(BaselineLearner):
         with threadpool_limits(1, "blas"):
             als = self._als(drawn["item.weight"])
             als.user_factors = drawn["user.weight"]
-            try:
-                als.fit(clicks.astype(np.float32), show_progress=False, callback=lambda *_: heed())
-            except ModelFitError:
-                raise UserError(
-                    f"--l2 {options.l2:g} --confidence {options.confidence:g}: the factors become no finite numbers; "
-                    "give a larger --l2 or a smaller --confidence"
-                ) from None
+            als.fit(clicks.astype(np.float32), show_progress=False, callback=lambda *_: heed())
         self._weights = {"item.weight": als.item_factors.astype(self.dtype)}
 
     def score(self, clicks: csr_matrix) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.engine import ENGINES
+from utils.engine import entry_of
 from utils.metrics.ranking import METRICS, mean_and_error
 from utils.options import RunOptions
 from utils.system.files import write_json
@@ -35,13 +35,13 @@ def write_run(
     run_id = given.run_id(engine, fingerprint)
     folder = Path(results_dir) / "runs" / run_id
     folder.mkdir(parents=True)
-    users = per_user_values(seed=given.training.seed) if per_user is None else per_user
+    users = per_user_values(seed=given.seed or 0) if per_user is None else per_user
     beta = given.model.anneal_cap if "beta" in given.model.knobs else None
     means = {name: mean_and_error(users[name].astype(np.float64)) for name in (*METRICS, "nll", "kl")}
     test = {name: mean for name, (mean, _) in means.items()}
     test["loss"] = test["nll"] + (beta or 0.0) * test["kl"]
     metrics = {
-        "run_id": run_id, "engine": engine, "dl_frame": ENGINES[engine].dl_frame, "dataset": given.data.dataset,
+        "run_id": run_id, "engine": engine, "dl_frame": entry_of(engine).dl_frame, "dataset": given.data.dataset,
         "data": fingerprint, "status": "finished", "n_parameters": 1000, "best_epoch": best_epoch, "epochs": epochs,
         "updates": 70, "beta": beta, "validation": {name: value / 2 for name, value in test.items()}, "test": test,
         "test_se": {name: error for name, (_, error) in means.items() if name in METRICS},
@@ -58,7 +58,7 @@ def _run_record(engine: str, epoch_seconds: float) -> dict[str, Any]:
     return {
         "started": "2024-01-01T00:00:00", "finished": "2024-01-01T00:01:00", "seconds": 60.0,
         "epoch_seconds": epoch_seconds, "eval_seconds": 2.0, "peak_memory_mib": 512.0, "device": "cpu", "threads": 2,
-        "versions": {"python": "3.10", "numpy": "1.26.4", "scipy": "1.15.3", ENGINES[engine].framework: "1.9.1"},
+        "versions": {"python": "3.10", "numpy": "1.26.4", "scipy": "1.15.3", entry_of(engine).framework: "1.9.1"},
         "git_commit": "0123456", "git_dirty": False, "manifest": "data/manifest.json", "machine": "a machine",
     }  # fmt: skip
 

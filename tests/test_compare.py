@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -169,6 +170,22 @@ def test_only_seeds_of_both_frameworks_are_averaged_the_others_are_told(tmp_path
     of_both = frame[(frame["dl_frame"] == "Pytorch") & frame["seed"].isin([2, 10])]
     assert row["n100_pytorch"] == pytest.approx(of_both["n100"].mean())
     assert sorted((run["dl_frame"], run["seed"]) for run in pair_up(frame)[1]) == [("Mxnet", 3), ("Pytorch", 1)]
+
+
+def test_runs_without_a_framework_are_averaged_over_their_seeds_too(tmp_path, capsys):
+    for engine in ("pytorch", "mxnet"):
+        write_run(tmp_path, engine)
+    for seed in (1, 2, 10):
+        write_run(tmp_path, "numpy", model="ials", seed=seed)
+    write_run(tmp_path, "numpy", model="ials", factors=7, seed=4)
+    write_run(tmp_path, "numpy", model="slim")
+    _, out, _ = run_main(capsys, "--results", tmp_path)
+    frame = collect(tmp_path)
+    found = frame.loc[(frame["model"] == "ials") & (frame["seed"] != 4), "n100"]
+    mean, deviation = (f"{value:.4f}".lstrip("0") for value in (found.mean(), found.std()))
+    assert re.search(rf"\nials 100 +none +{mean} ± {deviation} .*\n3 seeds: 1, 2, 10\n", out)
+    assert re.search(r"\nials 7 +none +[.0-9]+ +[.0-9]+ .*\n1 seed: 4\n", out)
+    assert re.search(r"\nslim +none +[.0-9]+ +[.0-9]+ .*\ndeterministic\n", out)
 
 
 def test_a_run_that_diverged_is_in_no_pair_and_told(tmp_path):

@@ -1,5 +1,6 @@
-"""Models fitted once: the closed form against its oracle and against what it claims to solve; runs without a seed."""
+"""Models fitted once: the closed form against what it claims to solve, runs without a seed, the baselines' packages."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,14 @@ from conftest import random_clicks
 from data_prep import find_prepared
 from experiments.runs import out_of_memory, verify
 from experiments.runs import run as runs
+from utils.engine import load_engine, model_obstacle
+from utils.models import MODELS
 from utils.options import RunOptions
+from utils.options.command import parsed_run
 from utils.results import load
 from utils.system.errors import UserError, guarded
+from utils.system.files import read_json
+from utils.system.interruption import LeftOffError
 
 LINEAR = ("ease", "edlae", "dlae")
 N_ITEMS = 60
@@ -121,3 +127,97 @@ def test_popularity_has_no_engine_and_says_which_command_runs_it(engine, argv, c
     assert runs.main("numpy", ["--model", "vae", *argv]) == 2
     assert "run: python main_pytorch.py --model vae or python main_mxnet.py --model vae" in capsys.readouterr().err
     assert not Path(argv[-1]).exists()
+
+
+# Baselines, of which some need a package of the extra
+
+
+@pytest.fixture
+def baseline():
+    """What fits a baseline on clicks; the test is skipped, with the reason, where its package is missing."""
+
+    def fitted_one(model, clicks, **given):
+        if reason := model_obstacle(model):
+            pytest.skip(reason)
+        return fitted(load_engine("numpy"), model, clicks, **given)
+
+    return fitted_one
+
+
+@pytest.mark.parametrize(("model", "needed"), [(name, e.needs) for name, e in MODELS.items() if e.needs])
+def test_without_its_package_a_model_is_refused_in_a_line(model, needed, argv, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, needed, None)  # what Python does to a module that must not be found
+    assert runs.main("numpy", ["--model", model, *argv]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: --model {model}: it needs {needed}, which is not installed; run: ")
+    assert line.endswith(" -m pip install -c constraints.txt -e '.[baselines]'")
+    assert not Path(argv[-1]).exists()
+
+
+def test_a_run_that_is_verified_without_its_package_is_refused_in_a_line(argv, monkeypatch, capsys):
+    if reason := model_obstacle("ials"):
+        pytest.skip(reason)
+    assert runs.main("numpy", ["--model", "ials", *argv, "--save_results"]) == 0
+    (folder,) = Path(argv[-1]).glob("runs/*")
+    assert read_json(folder / "run.json")["versions"].keys() >= {"implicit", "numpy"}
+    monkeypatch.setitem(sys.modules, "implicit", None)
+    assert guarded(verify.main, [str(folder)]) == 2
+    assert "it needs implicit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", ["itemknn", "rp3beta", "slim", "ials"])
+def test_a_fit_that_takes_its_time_can_be_left_off(baseline, clicks, model):
+    calls = []
+
+    def heed():
+        calls.append(1)
+        if len(calls) == 2:
+            raise LeftOffError
+
+    learner = baseline(model, clicks[:, :20])
+    larger = load_engine("numpy").build(learner.options, 300)
+    with pytest.raises(LeftOffError):
+        larger.fit(random_clicks(50, 300, 0.05), heed)
+    assert larger.weights() == {}
+
+
+def test_ials_is_the_same_with_any_number_of_threads_and_another_from_another_seed(baseline, clicks, monkeypatch):
+    found = {}
+    for threads, seed in (("1", 1), ("3", 1), ("1", 2)):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        found[threads, seed] = baseline("ials", clicks, factors=6, seed=seed).weights()["item.weight"]
+    np.testing.assert_array_equal(found["1", 1], found["3", 1])
+    assert np.abs(found["1", 1] - found["1", 2]).max() > 0.01
+
+
+def test_the_seed_of_ials_is_a_runs_seed(argv, tmp_path):
+    if reason := model_obstacle("ials"):
+        pytest.skip(reason)
+    for seed in ("1", "5"):
+        assert runs.main("numpy", ["--model", "ials", "--factors", "6", "--seed", seed, *argv]) == 0
+    rows = load(tmp_path / "results" / "all_results.csv").to_dict("records")
+    assert [row["seed"] for row in rows] == [1, 5]
+    for row in rows:
+        assert row["run_id"].startswith(f"tastes-ials-6-numpy-s{row['seed']}-")
+        assert read_json(Path(row["folder"]) / "run.json")["seed"] == row["seed"]
+
+
+def test_items_that_slim_does_not_bring_to_their_optimum_are_counted(baseline, clicks, monkeypatch, capsys):
+    baseline("slim", clicks)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("baselines.slim._SWEEPS", 1)
+    baseline("slim", clicks)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("--tol 0.0001: 60 of 60 items were left further from their optimum, after 1 sweeps; ")
+
+
+@pytest.mark.parametrize(("ratio", "is_one"), [("0", True), ("1", True), ("1.01", False), ("-0.1", False)])
+def test_the_share_of_the_l1_penalty_is_a_share(ratio, is_one):
+    argv = ["--model", "slim", "--l1_ratio", ratio]
+    if is_one:
+        assert parsed_run(argv, "main.py").model.l1_ratio == float(ratio)
+    else:
+        with pytest.raises(
+            UserError, match=f"--l1_ratio: '{ratio}' was given, expected a number, at least 0, at most 1;"
+        ):
+            parsed_run(argv, "main.py")

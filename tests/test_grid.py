@@ -33,7 +33,8 @@ from experiments.grids.file import grid_names, read_grid
 from experiments.grids.planned import Planned, describe
 from experiments.grids.processes import Job, run_jobs
 from utils.deviations import PROFILES
-from utils.options import RunOptions
+from utils.models import MODELS
+from utils.options import DataSelection, RunOptions, fields_of
 from utils.options.command import parsed_run
 from utils.results import load
 from utils.system.errors import UserError, guarded
@@ -77,8 +78,8 @@ def write_grid(tmp_path):
 
 def test_the_grids_of_the_issue_are_there_and_described():
     assert grid_names() == [
-        "against_the_study", "annealing", "annealing_to_one", "defaults", "liang2018", "published", "quick", "stay",
-        "why_the_frameworks_differed", "why_the_frameworks_differed_short",
+        "against_the_study", "annealing", "annealing_to_one", "clicks", "defaults", "liang2018", "published", "quick",
+        "stay", "why_the_frameworks_differed", "why_the_frameworks_differed_short",
     ]  # fmt: skip
     assert all(read_grid(name).description for name in grid_names())
 
@@ -115,6 +116,18 @@ def test_quick_runs_each_model_in_each_of_its_engines_over_its_seeds():
     assert {run.options.data.dataset for run in runs} == {"movielens-100k"}
     pairs = [(a.options, b.options) for a, b in zip(trained[::2], trained[1::2], strict=True)]
     assert all(a == b for a, b in pairs)  # the two engines stand side by side
+
+
+def test_clicks_runs_every_model_of_clicks_in_each_of_its_engines_on_the_same_split():
+    runs = runs_of("clicks", seeds=(1, 2))
+    wanted = [
+        (engine, name, seed)
+        for name, entry in MODELS.items() if entry.task == "clicks"
+        for engine in entry.engines
+        for seed in ((1, 2) if "seed" in fields_of(name) else (None,))
+    ]  # fmt: skip
+    assert Counter((run.engine, run.options.model.name, run.options.seed) for run in runs) == Counter(wanted)
+    assert {run.options.data for run in runs} == {DataSelection("movielens-100k")}
 
 
 def test_published_is_the_70_commands_of_the_study():
@@ -312,6 +325,18 @@ def test_a_missing_engine_asked_for_by_name_is_an_error(monkeypatch):
     obstacles(monkeypatch, mxnet="no wheel here")
     with pytest.raises(UserError, match="mxnet engine is not available: no wheel here"):
         grid_plan.settle(grid_plan.GridOptions(engines=BOTH))
+
+
+def test_a_model_whose_package_is_missing_is_left_out_with_one_line(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "implicit", None)  # what Python does to a module that must not be found
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    settled = grid_plan.settle(grid_plan.GridOptions(grid="clicks", engines=None))
+    assert {run.options.model.name for run in settled.runs} == {*MODELS} - {"ials", "slim"}
+    said = capsys.readouterr().err.splitlines()[-2:]
+    assert [line.partition("; run: ")[0] for line in said] == [
+        "left out: --model slim: it needs sklearn, which is not installed",
+        "left out: --model ials: it needs implicit, which is not installed",
+    ]
 
 
 def test_no_engine_at_all_is_an_error(monkeypatch):

@@ -7,13 +7,25 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from experiments.analysis.number_text import counted, figure_text, p_text, seconds, small_text
 from experiments.analysis.pairs import COMPARED
 from experiments.analysis.published import beside
-from experiments.analysis.runs import Run, data_of, framework_title, is_blank, is_fitted, is_known
+from experiments.analysis.runs import (
+    OPTIONS,
+    Run,
+    data_of,
+    framework_title,
+    is_blank,
+    is_known,
+    number,
+    option_value,
+    seed_of,
+)
 from experiments.analysis.settings_text import option_text, setting_parts, shared_and_varying
+from experiments.analysis.statistics import deviation
 from experiments.analysis.table import RULE, WIDTH, Table, text_columns
 from utils.engine import ENGINES
 from utils.figures import FIGURES, MAIN_FIGURES, PRIMARY
@@ -60,8 +72,8 @@ def pairs_text(comparison: pd.DataFrame, unpaired: Sequence[Run], figures: pd.Da
             published = _published_lines(row, figures, names)
             any_published |= bool(published)
             lines += [RULE, *_setting_lines(row, varying, names), *published]
-        for run in filter(has_no_framework, others):
-            lines += [RULE, *_unframed_lines(run, varying, names)]
+        for runs in _by_setting(filter(has_no_framework, others)):
+            lines += [RULE, *_unframed_lines(runs, varying, names)]
         header = ["setting", "framework", *_titles(names), "best/run", "s/epoch"]
         columns = text_columns(header, "ll" + "r" * (len(header) - 2))
         parts.append(Table("", _title(dataset, settings, shared), columns, lines[1:]).dense_text())
@@ -149,11 +161,25 @@ def _setting_lines(row: Mapping[str, Any], varying: Sequence[str], names: Sequen
     return [[text, *line] for text, line in zip(words, lines, strict=True)]
 
 
-def _unframed_lines(run: Run, varying: Sequence[str], names: Sequence[str]) -> list[list[str]]:
-    """The lines of a run without a framework: its figures, the setting in words beside them."""
-    values = [figure_text(run.get(name, ""), name, _fewer(run)) for name in names]
-    line = ["none", *values, "-", seconds(run["epoch_seconds"])]
-    words = _narrow([*setting_parts(run, varying), *([_DETERMINISTIC] if is_fitted(run) else [])])
+def _by_setting(runs: Iterable[Run]) -> list[list[Run]]:
+    """Runs that differ in the seed alone, together."""
+    groups: dict[tuple, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(tuple(option_value(run, name) for name in OPTIONS), []).append(run)
+    return list(groups.values())
+
+
+def _unframed_lines(runs: Sequence[Run], varying: Sequence[str], names: Sequence[str]) -> list[list[str]]:
+    """The lines of a setting without a framework: its figures over the seeds, the setting in words beside them."""
+    found = {name: [number(run.get(name)) for run in runs] for name in (*names, "epoch_seconds")}
+    means = {name: float(np.mean(values)) for name, values in found.items()}
+    values = [_spread(means[name], deviation(found[name]), name, _fewer(runs[0])) for name in names]
+    line = ["none", *values, "-", seconds(means["epoch_seconds"])]
+    seeds = [str(seed_of(run)) for run in runs]
+    drawn = (
+        _DETERMINISTIC if seeds == [NOT_APPLICABLE] else _seeds({"seeds": len(seeds), "seed_list": ", ".join(seeds)})
+    )
+    words = _narrow([*setting_parts(runs[0], varying), drawn])
     return [[word, *(line if place == 0 else [""] * len(line))] for place, word in enumerate(words)]
 
 
@@ -180,10 +206,12 @@ def _fewer(run: Mapping[str, Any]) -> int:
 
 
 def _mean(row: Mapping[str, Any], figure: str, engine: str) -> str:
-    mean, deviation = (
-        figure_text(row[f"{figure}_{engine}{end}"], figure, _fewer(row)) for end in ("", "_sd")
-    )  # fmt: skip
-    return mean if deviation == "-" else f"{mean} ± {deviation}"
+    return _spread(row[f"{figure}_{engine}"], row[f"{figure}_{engine}_sd"], figure, _fewer(row))
+
+
+def _spread(mean: float, sd: float, figure: str, fewer: int) -> str:
+    texts = [figure_text(value, figure, fewer) for value in (mean, sd)]
+    return texts[0] if texts[1] == "-" else " ± ".join(texts)
 
 
 def _difference(row: Mapping[str, Any], figure: str) -> str:
