@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from baselines.learner import BaselineLearner
 from utils.batches import ClickMatrix
 from utils.engine import thread_count
+from utils.models.ials import IALSOptions
 
 
 class IALS(BaselineLearner):
@@ -21,6 +22,8 @@ class IALS(BaselineLearner):
     It computes in float64 whatever the precision of the run, and with any number of threads to the same numbers: they
     share users out, and BLAS is held to one.
     """
+
+    model: IALSOptions
 
     def fit(self, clicks: csr_matrix, heed: Callable[[], None] = lambda: None) -> None:
         """Take the items' factors after the iterations, from factors drawn from the seed."""

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from baselines.learner import BaselineLearner, best_items
+from utils.models.neighbours import ItemKNNOptions, RP3betaOptions
 
 _ITEMS_AT_ONCE = 128  # whose weights stand dense at a time
 
@@ -51,6 +52,8 @@ class ItemKNN(NeighbourLearner):
     Deshpande & Karypis 2004, sec. 4; its neighbours' similarities are not normalised.
     """
 
+    model: ItemKNNOptions
+
     def nearness(self, clicks: csr_matrix) -> Callable[[slice], np.ndarray]:
         """The cosine similarity, shrunk."""
         by_item = clicks.T.tocsr()
@@ -69,6 +72,8 @@ class ItemKNN(NeighbourLearner):
 
 class RP3beta(NeighbourLearner):
     """A user's walks from each item clicked, to the k likeliest ends of each (Paudel et al. 2017, sec. 4)."""
+
+    model: RP3betaOptions
 
     def nearness(self, clicks: csr_matrix) -> Callable[[slice], np.ndarray]:
         """How likely a walk of two steps is to end at each item, over a power of the item's clicks."""

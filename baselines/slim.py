@@ -14,6 +14,7 @@ from sklearn.linear_model import ElasticNet
 
 from baselines.learner import BaselineLearner
 from utils.engine import thread_count
+from utils.models.slim import SLIMOptions
 from utils.system.prefetch import done_ahead
 
 _SWEEPS = 1000  # of an item's coordinate descent, at the most
@@ -21,6 +22,8 @@ _SWEEPS = 1000  # of an item's coordinate descent, at the most
 
 class SLIM(BaselineLearner):
     """An item's score is the sum of its coefficients at the items clicked (Ning & Karypis 2011, sec. 4)."""
+
+    model: SLIMOptions
 
     def fit(self, clicks: csr_matrix, heed: Callable[[], None] = lambda: None) -> None:
         """Regress each item on the others, some at a time in threads; in float64 whatever the precision of the run.

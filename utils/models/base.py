@@ -69,8 +69,6 @@ class ModelOptions:
     likelihood = "multinomial"
     confidence = 1.0
     negatives = 0
-    # What a model fitted once draws from; None where nothing is drawn. Of a model trained by epochs training has it.
-    seed = None
 
     def resolved(self) -> ModelOptions:
         """These options checked against each other, derived ones filled in; ``UserError`` on a contradiction."""

@@ -73,7 +73,7 @@ class RunOptions:
     @property
     def seed(self) -> int | None:
         """The seed of all that is drawn; None of a model that draws nothing."""
-        return self.training.seed if self.training else self.model.seed
+        return getattr(self.training or self.model, "seed", None)  # a model fitted once may have one of its own
 
     def values(self) -> dict[str, Any]:
         """Every option by the name of its flag."""
