@@ -32,6 +32,7 @@ from experiments.grids.execute import arguments_of, command_of
 from experiments.grids.file import grid_names, read_grid
 from experiments.grids.planned import Planned, describe
 from experiments.grids.processes import Job, run_jobs
+from run_folders import write_run
 from utils.deviations import PROFILES
 from utils.models import MODELS
 from utils.options import DataSelection, RunOptions, fields_of
@@ -641,6 +642,15 @@ def test_an_estimate_is_that_of_the_same_shape_measured_before(stand_in, write_g
         assert math.isclose(estimator.estimate(dataclasses.replace(vae, options=alike), COUNTS).seconds, seconds)
     other = estimator.estimate(dataclasses.replace(vae, options=wide), COUNTS)
     assert not other.measured
+
+
+def test_an_estimate_is_of_the_same_number_of_neighbours_too(tmp_path):
+    write_run(tmp_path, "numpy", model="itemknn", k=7)
+    measured = {
+        k: Estimator(tmp_path).estimate(Planned("numpy", RunOptions("itemknn", dataset="movielens-1m", k=k)), COUNTS)
+        for k in (7, 8)
+    }
+    assert [measured[k].measured for k in (7, 8)] == [True, False]
 
 
 def test_a_rough_estimate_grows_with_the_work():

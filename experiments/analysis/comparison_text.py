@@ -175,11 +175,9 @@ def _unframed_lines(runs: Sequence[Run], varying: Sequence[str], names: Sequence
     means = {name: float(np.mean(values)) for name, values in found.items()}
     values = [_spread(means[name], deviation(found[name]), name, _fewer(runs[0])) for name in names]
     line = ["none", *values, "-", seconds(means["epoch_seconds"])]
-    seeds = [str(seed_of(run)) for run in runs]
-    drawn = (
-        _DETERMINISTIC if seeds == [NOT_APPLICABLE] else _seeds({"seeds": len(seeds), "seed_list": ", ".join(seeds)})
-    )
-    words = _narrow([*setting_parts(runs[0], varying), drawn])
+    seeds = [_DETERMINISTIC if seed == NOT_APPLICABLE else str(seed) for seed in map(seed_of, runs)]
+    about = _seeds({"seeds": len(seeds), "seed_list": ", ".join(dict.fromkeys(seeds))})
+    words = _narrow([*setting_parts(runs[0], varying), about])
     return [[word, *(line if place == 0 else [""] * len(line))] for place, word in enumerate(words)]
 
 

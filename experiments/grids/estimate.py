@@ -81,10 +81,10 @@ class Estimator:
         threads = options.settings.threads or thread_count()
         like = self._like(planned.engine, options)
         if like is not None:
-            past = like["seconds"] / like["epochs"] * like["threads"] / threads
             if options.training is None:
                 seconds = (like["seconds"] * like["threads"] / threads).mean()
                 return Estimate(float(seconds), float(like["peak_memory_mib"].max()), measured=True)
+            past = like["seconds"] / like["epochs"] * like["threads"] / threads
             epochs = options.training.n_epochs
             if options.training.early_stop_patience:
                 same = like[like["n_epochs"] == epochs]
