@@ -25,8 +25,8 @@ def build(options: RunOptions, n_items: int, statistics: Statistics | None = Non
 
 def describe() -> dict[str, str]:
     """The versions of the packages that this process has loaded for its model, by module."""
-    needed = {entry.needs for entry in MODELS.values() if entry.needs in sys.modules}
-    return {name: sys.modules[name].__version__ for name in sorted(needed)}
+    needed = {entry.needs: sys.modules.get(entry.needs) for entry in MODELS.values() if entry.needs}
+    return {name: module.__version__ for name, module in needed.items() if module}
 
 
 def device_of(name: str) -> str:

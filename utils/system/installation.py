@@ -30,7 +30,7 @@ _CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
 def extras() -> list[str]:
-    """The extras of ``pyproject.toml`` that are installed here: not ``baselines``, nor ``mxnet`` where it cannot run."""
+    """The extras of ``pyproject.toml`` installed here: not ``baselines``, nor ``mxnet`` where it cannot run."""
     return [name for name in ("pytorch", "mxnet", "report", "dev") if name != "mxnet" or mxnet_obstacle() is None]
 
 
