@@ -36,6 +36,16 @@ TINY = {
             "negatives": 2,
         },
     },
+    "recvae": {
+        "seven units": {"hidden": 7, "latent": 4},
+        "three, as the second published code": {
+            "hidden": 3,
+            "latent": 5,
+            "gamma": 0.05,
+            "dropout": 0.2,
+            "deviations": ("small_epsilon", "own_start"),
+        },
+    },
     "popularity": {"plain": {}},
     "ease": {"a small penalty": {"l2": 7.0}, "its own penalty": {}},
     "edlae": {"a small penalty": {"l2": 7.0}, "hardly any dropout": {"l2": 7.0, "dropout_p": 0.01}},

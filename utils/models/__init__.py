@@ -15,6 +15,7 @@ from utils.models.linear import DLAEOptions, EASEOptions, EDLAEOptions
 from utils.models.mult_dae import MultDAEOptions
 from utils.models.mult_vae import MultVAEOptions
 from utils.models.popularity import PopularityOptions
+from utils.models.recvae import RecVAEOptions
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ _ENTRIES = (
     ModelEntry(
         DLAEOptions, module="linear", network="LinearAutoencoder", title="DLAE (Steck 2020)",
         citation=_STECK_2020,
+    ),
+    ModelEntry(
+        RecVAEOptions, module="recvae", network="RecVAE", title="RecVAE (Shenbin et al. 2020)",
+        citation="Shenbin, Alekseev, Tutubalina, Malykh, Nikolenko: RecVAE: a New Variational Autoencoder for Top-N "
+        "Recommendations with Implicit Feedback, WSDM 2020",
     ),
 )  # fmt: skip
 MODELS = {entry.options.name: entry for entry in _ENTRIES}
