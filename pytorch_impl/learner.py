@@ -103,6 +103,7 @@ class StepLearner(Learner):
         self, options: RunOptions, n_items: int, statistics: Statistics | None = None, n_users: int = 0
     ) -> None:
         super().__init__(options, n_items, n_users)
+        assert options.training is not None  # a model fitted once has a FittedLearner
         sizes = (n_items, n_users) if self.model.has_user_node else (n_items,)
         self.network = self.network_class(self.model.name)(self.model, *sizes).to(self.device, self.dtype)
         self.noiseless = self.network  # given no noise, it has none

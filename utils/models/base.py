@@ -74,7 +74,7 @@ class ModelOptions:
     # Not annotated, as a model may have options of these names: how it computes, what it does otherwise, and the
     # likelihood of its clicks (``<engine>.losses``), looked at everywhere or at draws of what was not clicked.
     profile = "paper"
-    deviations = ()
+    deviations = tuple[str, ...]()
     likelihood = "multinomial"
     confidence = 1.0
     negatives = 0
