@@ -118,7 +118,7 @@ class StepLearner(Learner):
         self.optimizers = {
             part: self.build_optimizer(parameters, options.training) for part, parameters in self.trained.items()
         }
-        self.part = self.model.passes[0].name  # of the last step
+        self.part = ""  # of the last step
 
     def initial_weights(self, statistics: Statistics | None) -> dict[str, np.ndarray]:
         """The weights training starts from, by canonical name."""
@@ -126,15 +126,14 @@ class StepLearner(Learner):
 
     def train_step(self, batch: Batch, knobs: Mapping[str, float]) -> torch.Tensor:
         """One update; a handle for :meth:`read_terms`."""
-        self.part = batch.part
+        self._turn_to(batch.part)
         if batch.takes_snapshot:
             self._fill(self._snapshot(), self.weights())
         clicks = to_device(batch, self.device, self.dtype)
         for _, parameter, _ in self.network.named():
             parameter.grad = None
         terms = self._terms(clicks, batch.n_users)
-        loss = self._loss(terms, clicks, batch.n_users, knobs)
-        loss.backward(inputs=list(self.trained[self.part].values()))
+        self._loss(terms, clicks, batch.n_users, knobs).backward()
         self.optimizers[self.part].step(knobs["lr"])
         return torch.stack([term.detach() for term in terms.values()])
 
@@ -183,6 +182,13 @@ class StepLearner(Learner):
         self._fill(self._snapshot(), under("snapshot/", memory))
         for part, optimizer in self.optimizers.items():
             optimizer.load_state(under(self._place_of(part), memory))
+
+    def _turn_to(self, part: str) -> None:
+        """Let gradients reach what the pass trains, and nothing else, which would cost as much."""
+        if part != self.part:
+            for name, parameter, _ in self.network.named():
+                parameter.requires_grad_(name in self.trained[part])
+        self.part = part
 
     def _place_of(self, part: str) -> str:
         """What stands before the names of an optimiser's memory: nothing where there is one only."""
