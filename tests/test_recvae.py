@@ -11,6 +11,7 @@ from conftest import interrupted_at, metrics_of, random_clicks
 from experiments.runs import run as runs
 from experiments.tasks.clicks import training_batches
 from utils.options import RunOptions
+from utils.system.errors import UserError
 from utils.weights import load_arrays, under
 
 SMALL = {"hidden": 6, "latent": 4, "batch_size": 40, "lr": 0.01}
@@ -160,3 +161,7 @@ def test_a_deviation_of_another_model_is_refused_in_a_line(capsys):
     assert runs.main("pytorch", ["--model", "recvae", "--deviations", "stock_init"]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert "small_epsilon, own_start" in line
+    with pytest.raises(UserError, match="'stock_init' was given, expected small_epsilon, own_start"):
+        RunOptions("recvae", deviations=("stock_init",)).resolved()
+    twice = RunOptions("recvae", deviations=("own_start", "small_epsilon", "own_start")).resolved()
+    assert twice == RunOptions("recvae", deviations=("small_epsilon", "own_start")).resolved()

@@ -15,7 +15,7 @@ from utils.models.recvae import DEPTH, PRIOR_WEIGHTS, WIDE_LOGVAR, RecVAEOptions
 
 
 class Encoder(HybridBlock):
-    """Five hidden layers, each fed all before it (sec. 3.2), to mean and log-variance of a Gaussian code."""
+    """Five hidden layers, each fed all before it, to mean and log-variance of a Gaussian code."""
 
     def __init__(self, options: RecVAEOptions, n_items: int, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -51,7 +51,7 @@ class Encoder(HybridBlock):
 
 
 class CompositePrior(HybridBlock):
-    """The logarithm of a mixture (sec. 3.3): standard Gaussian, the old code's, a wide one."""
+    """The logarithm of a mixture: standard Gaussian, the old code's, a wide one."""
 
     def hybrid_forward(
         self, F: ModuleType, z: mx.nd.NDArray, old_mu: mx.nd.NDArray, old_logvar: mx.nd.NDArray

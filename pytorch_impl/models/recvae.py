@@ -14,7 +14,7 @@ from utils.models.recvae import DEPTH, PRIOR_WEIGHTS, WIDE_LOGVAR, RecVAEOptions
 
 
 class Encoder(nn.Module):
-    """Five hidden layers, each fed all before it (sec. 3.2), to mean and log-variance of a Gaussian code."""
+    """Five hidden layers, each fed all before it, to mean and log-variance of a Gaussian code."""
 
     def __init__(self, options: RecVAEOptions, n_items: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Encoder(nn.Module):
 
 
 class CompositePrior(nn.Module):
-    """The logarithm of a mixture (sec. 3.3): standard Gaussian, the old code's, a wide one."""
+    """The logarithm of a mixture: standard Gaussian, the old code's, a wide one."""
 
     def forward(self, z: torch.Tensor, old_mu: torch.Tensor, old_logvar: torch.Tensor) -> torch.Tensor:
         """``log p`` of each number of ``z``; all are ``(M, K)``."""

@@ -1,4 +1,4 @@
-"""RecVAE (Shenbin et al. 2020, sec. 3): a deep encoder, a composite prior that knows the old encoder, one sample.
+"""RecVAE (Shenbin et al. 2020): a deep encoder, a composite prior that knows the old encoder, one sample.
 
 The old encoder's weights stand beside the others as ``snapshot/encoder...``; of a batch without ``clean``, asked and
 not trained on, it is the encoder itself. Gradients are those of the loss; what a pass trains is not judged here.

@@ -13,9 +13,10 @@ from utils.batches import Batch
 from utils.models.base import ModelOptions, Pass, Statistics, Value
 from utils.randomness import Purpose, dropout_mask, stream
 from utils.system.command_line import integer, list_of, option, real
+from utils.system.errors import UserError
 
-DEPTH = 5  # hidden layers of the encoder (sec. 3.2)
-#: The prior (sec. 3.3): weight, and log-variance, of N(0, 1), of the former code, of a wide Gaussian (authors' code).
+DEPTH = 5  # hidden layers of the encoder
+#: The prior: weight, and log-variance, of N(0, 1), of the former code, of a wide Gaussian (authors' code).
 PRIOR_WEIGHTS = (0.15, 0.75, 0.1)
 WIDE_LOGVAR = 10.0
 _MODEL, _DEVIATIONS = "model", "deviations"
@@ -56,10 +57,12 @@ class RecVAEOptions(ModelOptions):
     )  # fmt: skip
 
     def resolved(self) -> RecVAEOptions:
-        """These options, each deviation once and in one order."""
-        return dataclasses.replace(
-            self, deviations=tuple(name for name in self.own_deviations if name in self.deviations)
-        )
+        """These options, each deviation once and in one order; ``UserError`` where one is unknown."""
+        for name in self.deviations:
+            if name not in self.own_deviations:
+                raise UserError(f"--deviations: {name!r} was given, expected {', '.join(self.own_deviations)}")
+        given = tuple(name for name in self.own_deviations if name in self.deviations)
+        return dataclasses.replace(self, deviations=given)
 
     @property
     def passes(self) -> tuple[Pass, ...]:  # type: ignore[override]
