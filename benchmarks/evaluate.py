@@ -27,7 +27,6 @@ from benchmarks.timing import Target, interleaved, print_targets, ratio
 from benchmarks.training import build_learner
 from utils.engine import ENGINES, StepLearner, load_engine
 from utils.metrics.ranking import RANKED_ITEMS, per_user
-from utils.models import TRAINED
 from utils.options import DEFAULT_MODEL, RunOptions, defaults_of
 from utils.system.command_line import integer, option, parsed, parser_for
 from utils.system.errors import guarded
@@ -47,7 +46,7 @@ class EvaluateOptions:
 
     engine: str = option("pytorch", _WHAT, "the framework", choices=tuple(ENGINES))
     shape: str = option("ml-20m", _WHAT, "the data's shape", choices=tuple(SHAPES))
-    model: str = option("vae", _WHAT, "the model", choices=TRAINED)
+    model: str = option("vae", _WHAT, "the model", choices=("vae", "dae"))
     users: int = option(10_000, _WHAT, "users to evaluate", integer(2))
     eval_batch_size: int = option(defaults_of(DEFAULT_MODEL)["eval_batch_size"], _HOW, "users in a batch", integer(1))
     rounds: int = option(3, _HOW, "rounds that are counted, after one that is not", integer(1))

@@ -28,7 +28,6 @@ from benchmarks.timing import Target, interleaved, print_targets, ratio
 from benchmarks.training import build_learner, train_steps
 from benchmarks.worker import Worker
 from utils.engine import ENGINES, load_engine
-from utils.models import TRAINED
 from utils.options import RunOptions
 from utils.system.command_line import integer, option, parsed, parser_for
 from utils.system.errors import guarded
@@ -57,7 +56,7 @@ class StepOptions:
 
     engine: str = option("pytorch", _WHAT, "the engine", choices=tuple(ENGINES))
     shape: str = option("ml-20m", _WHAT, "the shape of the data", choices=tuple(SHAPES))
-    model: str = option("both", _WHAT, "the model; both: vae and dae", choices=("both", *TRAINED))
+    model: str = option("both", _WHAT, "the model; both: vae and dae", choices=("both", "vae", "dae", "cdae"))
     batch: int = option(500, _WHAT, "users in a batch", integer(1))
     rounds: int = option(15, _WHAT, "counted rounds", integer(1))
     check: bool = option(False, _WHAT, "exit with 1 when a target is missed (ml-20m has targets)")

@@ -136,7 +136,7 @@ class DeviantLearner(StepLearner):
         if "tanh_everywhere" in self.deviations:
             batch = with_tanh(batch)
         if "double_rescale" in self.deviations:
-            self.optimizer.rescale = 1.0 / batch.n_users
+            self.optimizers[batch.part].rescale = 1.0 / batch.n_users
         return super().train_step(batch, knobs)
 
     def _outputs(self, clicks: DeviceBatch) -> tuple[mx.nd.NDArray, ...]:

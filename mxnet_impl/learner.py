@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
+from mxnet.gluon import Parameter
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 
@@ -18,7 +19,7 @@ from utils.engine import Evaluation
 from utils.models.base import Statistics
 from utils.options import RunOptions
 from utils.ranking import known_candidates, list_length, resolve_ties
-from utils.weights import check_shapes
+from utils.weights import check_shapes, under
 
 
 class Learner:
@@ -99,6 +100,7 @@ class StepLearner(Learner):
         self, options: RunOptions, n_items: int, statistics: Statistics | None = None, n_users: int = 0
     ) -> None:
         super().__init__(options, n_items, n_users)
+        assert options.training is not None  # a model fitted once has a FittedLearner
         sizes = (n_items, n_users) if self.model.has_user_node else (n_items,)
         self.network = self.network_class(self.model.name)(self.model, *sizes)
         self.network.initialize(mx.init.Zero(), ctx=self.device)
@@ -111,7 +113,17 @@ class StepLearner(Learner):
         self.noiseless.hybridize()
         self.network.cast(self.dtype)
         self.load_weights(self.initial_weights(statistics))
-        self.optimizer = self.build_optimizer({name: p for name, p, _ in self.network.named()}, options.training)
+        self._fill(self._snapshot(), self.model.initial_snapshot(n_items, options.training.seed))
+        for _, parameter, _ in self._snapshot():
+            parameter.grad_req = "null"
+        self.trained = {
+            part.name: {name: p for name, p, _ in self.network.named() if name.startswith(part.trains)}
+            for part in self.model.passes
+        }
+        self.optimizers = {
+            part: self.build_optimizer(parameters, options.training) for part, parameters in self.trained.items()
+        }
+        self.part = ""  # of the last step
 
     def initial_weights(self, statistics: Statistics | None) -> dict[str, np.ndarray]:
         """The weights training starts from, by canonical name."""
@@ -119,12 +131,15 @@ class StepLearner(Learner):
 
     def train_step(self, batch: Batch, knobs: Mapping[str, float]) -> mx.nd.NDArray:
         """One update; a handle for :meth:`read_terms`."""
+        self._turn_to(batch.part)
+        if batch.takes_snapshot:
+            self._fill(self._snapshot(), self.weights())
         clicks = to_device(batch, self.device, self.dtype)
         with mx.autograd.record():
             terms = self._terms(clicks, batch.n_users)
             loss = self._loss(terms, clicks, batch.n_users, knobs)
         loss.backward()
-        self.optimizer.step(knobs["lr"])
+        self.optimizers[self.part].step(knobs["lr"])
         return mx.nd.concat(*terms.values(), dim=0)
 
     def read_terms(self, handle: mx.nd.NDArray) -> dict[str, float]:
@@ -144,22 +159,54 @@ class StepLearner(Learner):
 
     def gradients(self) -> dict[str, np.ndarray]:
         """A copy of the gradients of the last step by canonical name."""
-        return {name: _canonical(p.grad().tostype("default"), turned) for name, p, turned in self.network.named()}
+        gradients = {}
+        for name, p, turned in self.network.named():
+            trained = name in self.trained[self.part]
+            gradients[name] = _canonical(p.grad().tostype("default") if trained else mx.nd.zeros_like(p.data()), turned)
+        return gradients
 
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Take weights by canonical name."""
         check_shapes(weights, self.shapes())
-        for name, parameter, turned in self.network.named():
-            array = weights[name].T if turned else weights[name]
+        self._fill(self.network.named(), weights)
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """A copy of the network's snapshot, by the names of the weights it is of."""
+        return {name: _canonical(p.data(), turned) for name, p, turned in self._snapshot()}
+
+    def memory(self) -> dict[str, np.ndarray]:
+        """A copy of all that training remembers beside the weights."""
+        kept = {f"snapshot/{name}": array for name, array in self.snapshot().items()}
+        for part, optimizer in self.optimizers.items():
+            kept |= {f"{self._place_of(part)}{name}": array for name, array in optimizer.state().items()}
+        return kept
+
+    def load_memory(self, memory: Mapping[str, np.ndarray]) -> None:
+        """Take what :meth:`memory` gave."""
+        self._fill(self._snapshot(), under("snapshot/", memory))
+        for part, optimizer in self.optimizers.items():
+            optimizer.load_state(under(self._place_of(part), memory))
+
+    def _turn_to(self, part: str) -> None:
+        """Let gradients reach what the pass trains, and nothing else, which would cost as much."""
+        if part != self.part:
+            for name, parameter, _ in self.network.named():
+                parameter.grad_req = "write" if name in self.trained[part] else "null"
+        self.part = part
+
+    def _place_of(self, part: str) -> str:
+        """What stands before the names of an optimiser's memory: nothing where there is one only."""
+        return f"{part}/" if len(self.optimizers) > 1 else ""
+
+    def _snapshot(self) -> Iterator[tuple[str, Parameter, bool]]:
+        """The parameters of the network's snapshot, as its ``named`` has the weights'; none where it has none."""
+        has_one = any(part.takes_snapshot for part in self.model.passes)
+        return self.network.snapshot() if has_one else iter(())
+
+    def _fill(self, parameters: Iterator[tuple[str, Parameter, bool]], arrays: Mapping[str, np.ndarray]) -> None:
+        for name, parameter, turned in parameters:
+            array = arrays[name].T if turned else arrays[name]
             parameter.set_data(mx.nd.array(np.array(array, order="C"), ctx=self.device, dtype=self.dtype))
-
-    def optimizer_state(self) -> dict[str, np.ndarray]:
-        """A copy of the optimiser's memory."""
-        return self.optimizer.state()
-
-    def load_optimizer_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take what :meth:`optimizer_state` gave."""
-        self.optimizer.load_state(state)
 
     def _terms(self, clicks: DeviceBatch, n_users: int) -> dict[str, mx.nd.NDArray]:
         logits, *others = self.network(*clicks.inputs, *clicks.noise)

@@ -10,6 +10,7 @@ MXNet 1.9.1 is the last release, and three things are mended before it is import
 from __future__ import annotations
 
 import os
+import warnings
 
 import numpy as np
 
@@ -23,6 +24,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # A sparse input falls back to a dense one, with pages of warnings, in one place only: the gradient with respect to
 # the clicks themselves, which nothing asks for.
 os.environ.setdefault("MXNET_STORAGE_FALLBACK_LOG_VERBOSE", "0")
+# A graph without noise has no part for what only training reads; MXNet asks of each whether that is intended.
+warnings.filterwarnings("ignore", message="Parameter .* not used by any computation", module="mxnet.gluon.block")
 if "bool" not in vars(np):
     np.bool = bool
 

@@ -20,7 +20,8 @@ class DeviceBatch(NamedTuple):
     """A batch of M users and n clicks on the device.
 
     ``matrix`` is the network's sparse input ``(M, I)``; ``positions`` int64 ``(2, n)``, user and item of each click;
-    ``noise`` the arrays of ``Batch.noise``, ``users`` int64 ``(M,)`` and ``negatives`` int64 ``(2, m)`` those of its.
+    ``noise`` the arrays of ``Batch.noise``, ``users`` int64 ``(M,)`` and ``negatives`` int64 ``(2, m)`` those of its;
+    ``clean`` is the input without dropout, ``(M, I)``.
     """
 
     matrix: SparseRows
@@ -28,11 +29,14 @@ class DeviceBatch(NamedTuple):
     noise: tuple[torch.Tensor, ...]
     users: torch.Tensor | None
     negatives: torch.Tensor | None
+    clean: SparseRows | None
 
     @property
-    def inputs(self) -> tuple[SparseRows] | tuple[SparseRows, torch.Tensor]:
-        """What the network is given beside noise: the clicks, and whose they are where it has a node for each user."""
-        return (self.matrix,) if self.users is None else (self.matrix, self.users)
+    def inputs(self) -> tuple[SparseRows | torch.Tensor, ...]:
+        """What the network is given beside noise: the clicks; whose they are, where it has a node for each user; and
+        the clicks without dropout, where a training step wants them.
+        """
+        return (self.matrix, *(each for each in (self.users, self.clean) if each is not None))
 
 
 def to_device(batch: Batch, device: torch.device, dtype: torch.dtype) -> DeviceBatch:
@@ -44,8 +48,11 @@ def to_device(batch: Batch, device: torch.device, dtype: torch.dtype) -> DeviceB
     def rows(matrix: csr_matrix) -> Rows:
         return sent(matrix.indptr.astype(np.int64)), sent(matrix.indices.astype(np.int64)), sent(matrix.data)
 
-    by_user = batch.network_input
-    matrix = rows(by_user), rows(by_user.T.tocsr())
+    def both_ways(matrix: csr_matrix) -> SparseRows:
+        return rows(matrix), rows(matrix.T.tocsr())
+
+    matrix, clean = both_ways(batch.network_input), batch.clean_input
     positions = sent(np.stack([batch.rows, batch.indices]))
     users, negatives = (None if array is None else sent(array) for array in (batch.users, batch.negatives))
-    return DeviceBatch(matrix, positions, tuple(sent(array) for array in batch.noise), users, negatives)
+    noise = tuple(sent(array) for array in batch.noise)
+    return DeviceBatch(matrix, positions, noise, users, negatives, None if clean is None else both_ways(clean))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from experiments.tasks.clicks import training_batches
-from oracles import oracle_of
+from oracles import optimizers, oracle_of
 from oracles.base import Passed
 from tiny import TINY
 from utils.batches import plain_batch
@@ -83,7 +84,7 @@ def lr_of(options):
 def plain(model, clicks):
     """A batch of ``clicks`` without noise, of users 0, 1, ... where the model wants to know whose they are."""
     users = np.arange(clicks.shape[0]) if model.has_user_node else None
-    return plain_batch(clicks, l2_normalised=model.l2_normalised, users=users)
+    return plain_batch(clicks, model.passes[0].name, model.l2_normalised, users)
 
 
 def shapes_of(model, n_items=N_ITEMS):
@@ -125,6 +126,30 @@ def every(cases):
 def oracle_pass(options, weights, batch, knobs):
     """The oracle's pass of a trained model, of the run options ``options``."""
     return oracle_of(options.model.name).forward_backward(options.model, weights, batch, knobs)
+
+
+class OracleTraining:
+    """The training of a learner once more, by its oracle: in float64, from the same weights and snapshot."""
+
+    def __init__(self, learner):
+        self.options, self.state, self.steps = learner.options, {}, Counter()
+        self.weights = {name: array.astype(np.float64) for name, array in learner.weights().items()}
+        self.snapshot = {name: array.astype(np.float64) for name, array in learner.snapshot().items()}
+
+    def step(self, batch, knobs):
+        """An update; the oracle's pass before it, its gradients zero where the batch's pass trains nothing."""
+        if batch.takes_snapshot:
+            self.snapshot = {name: self.weights[name].copy() for name in self.snapshot}
+        snapshot = {f"snapshot/{name}": array for name, array in self.snapshot.items()}
+        passed = oracle_pass(self.options, self.weights | snapshot, batch, knobs)
+        (trains,) = {part.trains for part in self.options.model.passes if part.name == batch.part}
+        trained = {name: array for name, array in self.weights.items() if name.startswith(trains)}
+        for name, gradient in passed.gradients.items():
+            gradient *= name in trained
+        self.steps[batch.part] += 1
+        training, lr = self.options.training, knobs["lr"]
+        optimizers.step(trained, passed.gradients, self.state, training, lr, self.steps[batch.part])
+        return passed
 
 
 def asked(learner, clicks):

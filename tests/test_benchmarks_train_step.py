@@ -73,4 +73,4 @@ def test_cdaes_step_is_timed_beside_two_ways_to_write_it(engine, capsys):
 
 def test_only_models_that_take_steps_are_timed():
     (field,) = (field for field in dataclasses.fields(train_step.StepOptions) if field.name == "model")
-    assert field.metadata["choices"] == ("both", *TRAINED)
+    assert set(field.metadata["choices"]) - {"both"} <= set(TRAINED), "there is another way to write each"

@@ -8,11 +8,21 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from conftest import random_clicks, two_tastes
-from contract import N_ITEMS, cases, every, lr_of, of_each_likelihood, oracle_pass, plain, shapes_of, that_can_run
+from contract import (
+    N_ITEMS,
+    OracleTraining,
+    cases,
+    every,
+    lr_of,
+    of_each_likelihood,
+    oracle_pass,
+    plain,
+    shapes_of,
+    that_can_run,
+)
 from experiments.parity.command import BOUNDS, bounds_of
 from experiments.parity.lockstep import apart
 from experiments.tasks.clicks import steps_per_epoch, training_batches
-from oracles import optimizers
 from tiny import TINY
 from utils.metrics.ranking import find_hits, recall
 from utils.models import TRAINED
@@ -26,10 +36,6 @@ def batches_of(options, n_steps):
     for step in range(n_steps):
         batch = next(training_batches(clicks, options, 1 + step // per_epoch, step % per_epoch))
         yield batch, {**options.model.knobs_at(step, per_epoch, 20), "lr": options.training.lr}
-
-
-def float64_weights(learner):
-    return {name: array.astype(np.float64) for name, array in learner.weights().items()}
 
 
 def check_step(learner, handle, knobs, wanted, loss_bound):
@@ -50,9 +56,11 @@ def test_the_oracles_gradients_agree_with_finite_differences(model, setting):
     options, random = case.options(), np.random.default_rng(3)
     clicks = random_clicks(5, 9, 0.4, seed=1)
     weights = {name: random.normal(size=shape) for name, shape in shapes_of(options.model, 9).items()}
+    snapshot = {name: random.normal(size=array.shape) for name, array in options.model.initial_snapshot(9, 1).items()}
     batch = options.model.with_noise(plain(options.model, clicks), 1, epoch=1, step=1, part=options.model.passes[0])
     knobs = options.model.final_knobs()
-    passed = oracle_pass(options, weights, batch, knobs)
+    beside = {f"snapshot/{name}": array for name, array in snapshot.items()}
+    passed = oracle_pass(options, weights | beside, batch, knobs)
     assert passed.loss == pytest.approx(options.model.objective(passed.means(), knobs), rel=1e-12)
     assert {name: array.shape for name, array in passed.gradients.items()} == shapes_of(options.model, 9)
     for name, array in weights.items():
@@ -60,7 +68,7 @@ def test_the_oracles_gradients_agree_with_finite_differences(model, setting):
             kept, h, losses = array[place], 1e-6, []
             for moved in (kept + h, kept - h):
                 array[place] = moved
-                losses.append(oracle_pass(options, weights, batch, knobs).descended)
+                losses.append(oracle_pass(options, weights | beside, batch, knobs).descended)
             array[place] = kept
             slope = (losses[0] - losses[1]) / (2 * h)
             assert slope == pytest.approx(passed.gradients[name][place], rel=1e-4, abs=1e-6), (name, place)
@@ -77,8 +85,8 @@ def test_loss_and_every_gradient_of_the_first_step_are_the_oracles(case, precisi
     ((batch, knobs),) = batches_of(learner.options, 1)
     for each in (knobs, {**learner.model.final_knobs(), "lr": 1e-12}):  # as a run begins, and as it ends
         learner.load_weights(weights)
+        wanted = OracleTraining(learner).step(batch, each)
         handle = learner.train_step(batch, each)
-        wanted = oracle_pass(learner.options, weights, batch, each)
         check_step(learner, handle, each, wanted, bounds.first_loss)
         gradients = learner.gradients()
         assert set(gradients) == set(weights)
@@ -94,18 +102,16 @@ def test_fifty_steps_end_where_the_oracle_does_and_the_engines_together(model, s
     places = that_can_run([case for case in cases([model]) if case.setting == setting])
     learners = {case.engine: case.build(precision=precision) for case in places}
     options = next(iter(learners.values())).options
-    bounds, state = bounds_of(options), {}
-    weights = float64_weights(next(iter(learners.values())))
-    for t, (batch, knobs) in enumerate(batches_of(options, STEPS), 1):
-        wanted, losses = oracle_pass(options, weights, batch, knobs), []
+    bounds, oracle = bounds_of(options), OracleTraining(next(iter(learners.values())))
+    for batch, knobs in batches_of(options, STEPS):
+        wanted, losses = oracle.step(batch, knobs), []
         for learner in learners.values():
             handle = learner.train_step(batch, knobs)
             check_step(learner, handle, knobs, wanted, bounds.last_loss)
             losses.append(learner.model.objective(learner.read_terms(handle), knobs))
         assert losses == pytest.approx([losses[0]] * len(losses), rel=bounds.last_loss)
-        optimizers.step(weights, wanted.gradients, state, options.training, knobs["lr"], t)
     trained = [learner.weights() for learner in learners.values()]
-    for name, array in weights.items():
+    for name, array in oracle.weights.items():
         for engine, found in zip(learners, trained, strict=True):
             assert apart(found[name], array) < bounds.last_weight, (engine, name)
             assert apart(found[name], trained[0][name]) < bounds.last_weight, (engine, name)
@@ -124,20 +130,19 @@ def test_fifty_steps_end_where_the_oracle_does_and_the_engines_together(model, s
 def test_every_optimiser_and_decay_follows_the_oracle(case, optimizer, weight_decay, decay, precision):
     given = {"optimizer": optimizer, "weight_decay": weight_decay, "decay": decay, "lr": 0.01, "precision": precision}
     learner = case.build(**given)
-    weights, state, options = float64_weights(learner), {}, learner.options
-    for t, (batch, knobs) in enumerate(batches_of(options, 8), 1):
+    oracle, options = OracleTraining(learner), learner.options
+    for batch, knobs in batches_of(options, 8):
         learner.train_step(batch, knobs)
-        gradients = oracle_pass(options, weights, batch, knobs).gradients
-        optimizers.step(weights, gradients, state, options.training, 0.01, t)
+        oracle.step(batch, knobs)
     for name, array in learner.weights().items():
-        assert apart(array, weights[name]) < bounds_of(options).last_weight, name
+        assert apart(array, oracle.weights[name]) < bounds_of(options).last_weight, name
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @every(of_each_likelihood(TRAINED))
 def test_training_goes_on_through_batches_without_clicks(case, optimizer):
     learner = case.build(optimizer=optimizer, weight_decay=0.05, precision="float64")
-    options, model, weights, state = learner.options, learner.model, float64_weights(learner), {}
+    options, model, oracle = learner.options, learner.model, OracleTraining(learner)
     first, middle, last = (batch for batch, _ in batches_of(options, 3))
 
     def without_clicks(n_users):
@@ -146,16 +151,15 @@ def test_training_goes_on_through_batches_without_clicks(case, optimizer):
 
     all_dropped = dataclasses.replace(middle, values=np.zeros_like(middle.values))
     knobs = {**model.final_knobs(), "lr": 0.01}
-    for t, batch in enumerate((first, without_clicks(1), without_clicks(3), all_dropped, last), 1):
+    for batch in (first, without_clicks(1), without_clicks(3), all_dropped, last):
         handle = learner.train_step(batch, knobs)
-        wanted = oracle_pass(options, weights, batch, knobs)
+        wanted = oracle.step(batch, knobs)
         for name, mean in learner.read_terms(handle).items():
             assert mean == pytest.approx(wanted.terms[name].mean(), rel=1e-5, abs=1e-12)
         for name, gradient in learner.gradients().items():
             np.testing.assert_allclose(gradient, wanted.gradients[name], rtol=1e-4, atol=1e-8, err_msg=name)
-        optimizers.step(weights, wanted.gradients, state, options.training, 0.01, t)
     for name, array in learner.weights().items():
-        assert apart(array, weights[name]) < 1e-6, name
+        assert apart(array, oracle.weights[name]) < 1e-6, name
 
 
 @every(cases(TRAINED, plainest=True))
@@ -166,7 +170,7 @@ def test_weights_and_optimiser_can_be_taken_out_and_put_back(case):
     for batch, knobs in batches[:5]:
         one.train_step(batch, knobs)
     other.load_weights(one.weights())
-    other.load_optimizer_state(one.optimizer_state())
+    other.load_memory(one.memory())
     for learner in (one, other):
         for batch, knobs in batches[5:]:
             learner.train_step(batch, knobs)

@@ -212,7 +212,7 @@ def test_a_model_has_its_own_flags_and_refuses_those_of_others_by_name(other, ca
     assert RunOptions.from_flat(options.flat()) == options
     assert options_from(*options.as_argv()) == options
     for argv, flag, owner in (
-        (["--model", "other", "--n_epochs", "3"], "--n_epochs", "vae, dae and cdae"),
+        (["--model", "other", "--n_epochs", "3"], "--n_epochs", "vae, dae, cdae and recvae"),
         (["--ridge", "30"], "--ridge", "other"),
     ):  # fmt: skip
         with pytest.raises(UserError, match=f"unrecognized arguments: {flag} .*; it is a flag of {owner}, not of "):

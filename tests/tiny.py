@@ -36,6 +36,16 @@ TINY = {
             "negatives": 2,
         },
     },
+    "recvae": {
+        "seven units": {"hidden": 7, "latent": 4},
+        "three, as the second published code": {
+            "hidden": 3,
+            "latent": 5,
+            "gamma": 0.05,
+            "dropout": 0.2,
+            "deviations": ("small_epsilon", "own_start"),
+        },
+    },
     "popularity": {"plain": {}},
     "itemknn": {"five": {"k": 5}, "shrunk": {"k": 9, "shrink": 20.0}, "all": {"k": 200}},
     "rp3beta": {"five": {"k": 5}, "likelier steps": {"k": 9, "rp3_alpha": 0.7, "rp3_beta": 0.3}, "its own": {}},

@@ -35,6 +35,8 @@ class Batch:
         users: int64 ``(M,)``, the users' rows in the training matrix, of a model with a node for each; else None.
         negatives: int64 ``(2, m)``, row of the batch and item of each draw of what a user did not click, where a step
             looks at these and the clicks alone; else None.
+        clean: float32 ``(n,)``, the input at the clicks without dropout, where a training step wants it too; else None.
+        takes_snapshot: whether a snapshot of weights is taken before the step (``utils.models.base.Pass``).
     """
 
     indptr: np.ndarray
@@ -45,6 +47,8 @@ class Batch:
     part: str = "all"
     users: np.ndarray | None = None
     negatives: np.ndarray | None = None
+    clean: np.ndarray | None = None
+    takes_snapshot: bool = False
 
     @property
     def n_users(self) -> int:
@@ -59,9 +63,17 @@ class Batch:
     @property
     def network_input(self) -> csr_matrix:
         """``values`` in their places, float32 ``(M, I)``; what dropout made zero is left out, and costs nothing."""
-        kept = self.values != 0
+        return self._in_places(self.values)
+
+    @property
+    def clean_input(self) -> csr_matrix | None:
+        """``clean`` in its places, float32 ``(M, I)``; None where there is none."""
+        return None if self.clean is None else self._in_places(self.clean)
+
+    def _in_places(self, values: np.ndarray) -> csr_matrix:
+        kept = values != 0
         indptr = np.concatenate([[0], np.cumsum(kept)])[self.indptr]
-        return csr_matrix((self.values[kept], self.indices[kept], indptr), shape=(self.n_users, self.n_items))
+        return csr_matrix((values[kept], self.indices[kept], indptr), shape=(self.n_users, self.n_items))
 
 
 def binary_clicks(given: ClickMatrix, n_items: int) -> csr_matrix:

@@ -1,12 +1,14 @@
-"""What the dual-framework study of 2020 computed otherwise than the paper, as switches with names.
+"""What published code computed otherwise than its model does by itself here, as switches with names.
 
-A profile is a set of deviations per engine; ``--deviations`` adds to it and, with ``no_`` before a name, takes from it.
-They say how a model computes, never its hyper-parameters.
+Those of Mult-VAE and Mult-DAE are of the dual-framework study of 2020: a profile is a set of them per engine;
+``--deviations`` adds to it and, with ``no_`` before a name, takes from it. Another model has a list of its own
+(``own_deviations`` of its options), which it honours itself, in both engines. Deviations say how a model computes,
+never its hyper-parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,7 +24,11 @@ class Chosen(Protocol):
 
     @property
     def deviations(self) -> tuple[str, ...]:
-        """Names of ``DEVIATIONS``, with ``no_`` before them or without."""
+        """Names of ``own_deviations``; where there are none, of ``DEVIATIONS``, with ``no_`` before them or without."""
+
+    @property
+    def own_deviations(self) -> Mapping[str, str]:
+        """The deviations that a model honours itself, with their meanings."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,8 @@ def deviations_of(options: Chosen, engine: str) -> frozenset[str]:
 
     One that cannot act with this model or these settings is in force all the same, and idle.
     """
+    if options.own_deviations:
+        return frozenset(options.deviations)
     given = in_order(options.deviations)
     taken = {name.removeprefix(_NOT) for name in given if name.startswith(_NOT)}
     added = {name for name in given if not name.startswith(_NOT)}
@@ -101,9 +109,14 @@ def deviations_of(options: Chosen, engine: str) -> frozenset[str]:
 
 def engine_deviations(options: Chosen, engine: str) -> frozenset[str]:
     """Those of :func:`deviations_of` that act in the engine itself."""
-    return frozenset(name for name in deviations_of(options, engine) if not DEVIATIONS[name].shared)
+    return _of_the_study(options, engine, shared=False)
 
 
 def shared_deviations(options: Chosen, engine: str) -> frozenset[str]:
     """Those of :func:`deviations_of` that act in the training that both engines share."""
-    return deviations_of(options, engine) - engine_deviations(options, engine)
+    return _of_the_study(options, engine, shared=True)
+
+
+def _of_the_study(options: Chosen, engine: str, shared: bool) -> frozenset[str]:
+    names = deviations_of(options, engine)
+    return frozenset(name for name, about in DEVIATIONS.items() if name in names and about.shared == shared)

@@ -154,13 +154,22 @@ class StepLearner(Learner, Protocol):
         """The terms of a step's objective, means over its users; waits until the step is done."""
 
     def gradients(self) -> dict[str, np.ndarray]:
-        """A copy of the gradients of the last :meth:`train_step`, by canonical name and shape."""
+        """A copy of the gradients of the last :meth:`train_step`, by canonical name and shape; zeros of what its pass
+        does not train.
+        """
 
-    def optimizer_state(self) -> dict[str, np.ndarray]:
-        """A copy of the optimiser's moments and step count, by name."""
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """A copy of the network's snapshot (``ModelOptions.initial_snapshot``), by the names of the weights it is of;
+        empty where the network has none.
+        """
 
-    def load_optimizer_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take what :meth:`optimizer_state` gave."""
+    def memory(self) -> dict[str, np.ndarray]:
+        """A copy of all that training remembers beside the weights, by name: the optimisers' moments and step counts
+        (``<pass>/...`` where passes differ), and the snapshot (``snapshot/...``).
+        """
+
+    def load_memory(self, memory: Mapping[str, np.ndarray]) -> None:
+        """Take what :meth:`memory` gave."""
 
 
 def thread_count() -> int:

@@ -96,6 +96,11 @@ def _record_in(stored: Any) -> tuple[dict[str, Any], bool]:
     return record, is_signed
 
 
+def under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Those of ``arrays`` whose names begin with ``prefix``, by what stands behind it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
 def check_shapes(weights: Mapping[str, np.ndarray], wanted: Mapping[str, tuple[int, ...]]) -> None:
     """Raise ``ValueError`` unless ``weights`` holds exactly the ``wanted`` names with the ``wanted`` shapes."""
     if odd := sorted(set(weights) ^ set(wanted)):

@@ -118,7 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _check_deviations(options: RunOptions) -> None:
     """``UserError`` unless the deviations are ones that both engines share and a lock-step can honour."""
     given = [deviations_of(options.model, name) for name in ENGINES]
-    if any(deviations - _HONOURED for deviations in given) or given[0] != given[1]:
+    honoured = _HONOURED.union(options.model.own_deviations)
+    if any(deviations - honoured for deviations in given) or given[0] != given[1]:
         raise UserError(
             f"--profile {options.model.profile} --deviations {','.join(options.model.deviations) or 'none'}: the "
             f"lock-step takes only {', '.join(sorted(_HONOURED))}, the same in both engines; leave --profile at paper"

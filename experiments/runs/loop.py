@@ -24,6 +24,7 @@ from utils.options import RunOptions
 from utils.schedules import PlateauSchedule, Progress
 from utils.system.errors import UserError
 from utils.system.interruption import Interruption, LeftOffError
+from utils.weights import under
 
 LARGEST_SAVING_SHARE = 0.02  # of a run's time, whatever saving its state costs
 
@@ -260,7 +261,7 @@ class Training:
         """Write all that is needed to go on from here."""
         begun = time.perf_counter()
         arrays = {f"weights/{name}": array for name, array in self.learner.weights().items()}
-        arrays |= {f"optimizer/{name}": array for name, array in self.learner.optimizer_state().items()}
+        arrays |= {f"optimizer/{name}": array for name, array in self.learner.memory().items()}
         arrays |= {f"best/{name}": array for name, array in self.best_weights.items()}
         seconds = self.seconds_before + begun - self.started_at
         record = {"position": asdict(self.position), "progress": asdict(self.progress), "seconds": seconds,
@@ -290,15 +291,11 @@ class Training:
     def _take(self, arrays: dict[str, np.ndarray], record: dict[str, Any]) -> None:
         position, progress = Position(**record["position"]), Progress(**record["progress"])
         schedule = self.schedule_class(**record["schedule"])
-        self.learner.load_weights(_under("weights/", arrays))
-        self.learner.load_optimizer_state(_under("optimizer/", arrays))
-        self.best_weights = _under("best/", arrays)
+        self.learner.load_weights(under("weights/", arrays))
+        self.learner.load_memory(under("optimizer/", arrays))
+        self.best_weights = under("best/", arrays)
         self.position, self.progress, self.schedule = position, progress, schedule
         self.seconds_before, self.saving_seconds = record["seconds"], record.get("saving_seconds", 0.0)
-
-
-def _under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _line(row: dict[str, Any], n_epochs: int, progress: Progress, watched: str) -> str:

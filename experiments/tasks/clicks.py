@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -71,6 +72,8 @@ def training_batches(clicks: csr_matrix, options: RunOptions, epoch: int, first_
         rows = orders[number][place * training.batch_size : (place + 1) * training.batch_size]
         part = model.passes[number]
         batch = plain_batch(clicks[rows], part.name, model.l2_normalised, rows if model.has_user_node else None)
+        if part.takes_snapshot and place == 0:
+            batch = dataclasses.replace(batch, takes_snapshot=True)
         return model.with_noise(batch, training.seed, epoch, step, part)
 
     return done_ahead((partial(drawn, step) for step in range(first_step, steps)), training.prefetch)

@@ -17,6 +17,7 @@ from utils.models.mult_dae import MultDAEOptions
 from utils.models.mult_vae import MultVAEOptions
 from utils.models.neighbours import ItemKNNOptions, RP3betaOptions
 from utils.models.popularity import PopularityOptions
+from utils.models.recvae import RecVAEOptions
 from utils.models.slim import SLIMOptions
 
 
@@ -56,6 +57,11 @@ _ENTRIES = (
         CDAEOptions, module="cdae", network="CDAE", title="CDAE (Wu et al. 2016)",
         citation="Wu, DuBois, Zheng, Ester: Collaborative Denoising Auto-Encoders for Top-N Recommender Systems, "
         "WSDM 2016", scenarios=("weak", "leave_one_out", "strong"),
+    ),
+    ModelEntry(
+        RecVAEOptions, module="recvae", network="RecVAE", title="RecVAE (Shenbin et al. 2020)",
+        citation="Shenbin, Alekseev, Tutubalina, Malykh, Nikolenko: RecVAE: a New Variational Autoencoder for Top-N "
+        "Recommendations with Implicit Feedback, WSDM 2020",
     ),
     ModelEntry(
         PopularityOptions, module="popularity", network="PopularityLearner", title="Popularity",

@@ -26,13 +26,20 @@ class Statistics(Protocol):
 
 @dataclass(frozen=True)
 class Pass:
-    """One of the passes over the training users that make an epoch: its name, and whether the input is dropped out.
+    """One of the passes over the training users that make an epoch.
 
-    The name travels with each batch (``Batch.part``), so that a learner can train some tensors only.
+    Attributes:
+        name: what travels with each batch (``Batch.part``). Each name has an optimiser of its own; passes of one name
+            share it and train the same weights.
+        input_dropout: whether the input is dropped out.
+        trains: what the canonical names of the weights that it trains begin with; "" is all of them.
+        takes_snapshot: whether, before its first step, the network's snapshot of weights is taken anew.
     """
 
     name: str = "all"
     input_dropout: bool = True
+    trains: str = ""
+    takes_snapshot: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class ModelOptions:
         summed: whether a step's gradient is the sum over its users; else, as most have it, the mean.
         presets: settings published for the model, by what its flag ``--preset`` calls them: defaults of other flags.
         fit_arrays: of a model fitted once, the arrays of its weights' size that a fit takes at its peak, by engine.
+        own_deviations: what published code of the model did otherwise, by the names of its flag ``--deviations``.
         unused: flags that are legal and change nothing, each with the reason.
     """
 
@@ -61,11 +69,12 @@ class ModelOptions:
     summed: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     fit_arrays: ClassVar[Mapping[str, float]] = {}
+    own_deviations: ClassVar[Mapping[str, str]] = {}
     unused: ClassVar[Mapping[str, str]] = {}
     # Not annotated, as a model may have options of these names: how it computes, what it does otherwise, and the
     # likelihood of its clicks (``<engine>.losses``), looked at everywhere or at draws of what was not clicked.
     profile = "paper"
-    deviations = ()
+    deviations = tuple[str, ...]()
     likelihood = "multinomial"
     confidence = 1.0
     negatives = 0
@@ -125,6 +134,14 @@ class ModelOptions:
     ) -> dict[str, np.ndarray]:
         """The weights training starts from, by canonical name; ``statistics`` are None where no data are at hand."""
         return draw_weights(self.shapes(n_items, n_users), seed)
+
+    def initial_snapshot(self, n_items: int, seed: int) -> dict[str, np.ndarray]:
+        """What the network's snapshot holds before one is taken, by the names of the weights it is of.
+
+        A snapshot is a copy of some weights as they were when a pass began that takes one (``Pass.takes_snapshot``):
+        training reads it and does not change it, and nothing else has a part for it.
+        """
+        return {}
 
     def with_noise(self, batch: Batch, seed: int, epoch: int, step: int, part: Pass) -> Batch:
         """``batch`` as a training step takes it: the input dropped out, all noise drawn; of resolved options."""
