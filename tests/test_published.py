@@ -95,8 +95,8 @@ def _plain(run):
 
 def test_rows_per_source(figures):
     assert figures["source"].value_counts().to_dict() == {
-        "recotour2020": 58, "liang2018": 20, "survey": 6, "steck2019": 3, "he2017": 2, "sedhain2015": 2,
-        "sachdeva2018": 1,
+        "recotour2020": 58, "liang2018": 20, "survey": 6, "steck2019": 3, "shenbin2020": 3, "he2017": 2,
+        "sedhain2015": 2, "sachdeva2018": 1,
     }  # fmt: skip
 
 
@@ -124,6 +124,9 @@ def test_rows_per_source(figures):
         ("steck2019", "movielens", "ease", (0.391, 0.521, 0.420)),
         ("steck2019", "netflix", "ease", (0.362, 0.445, 0.393)),
         ("steck2019", "msd", "ease", (0.333, 0.428, 0.389)),
+        ("shenbin2020", "movielens", "recvae", (0.414, 0.553, 0.442)),
+        ("shenbin2020", "netflix", "recvae", (0.361, 0.452, 0.394)),
+        ("shenbin2020", "msd", "recvae", (0.276, 0.374, 0.326)),
     ],
 )
 def test_the_papers_table(figures, source, dataset, model, recall_20_50_ndcg):
@@ -170,7 +173,7 @@ def test_the_papers_own_settings(figures):
 
 def test_only_the_survey_is_not_comparable(figures):
     assert set(figures[~figures["comparable"]]["source"]) == {"survey"}
-    assert figures["comparable"].sum() == 92 - 6
+    assert figures["comparable"].sum() == 95 - 6
 
 
 def test_what_must_not_be_blank_is_not(figures):
@@ -178,7 +181,7 @@ def test_what_must_not_be_blank_is_not(figures):
         assert (figures[name] != "").all(), name
     of_ours = figures[figures["protocol"] == OUR_PROTOCOL]
     assert of_ours[["n100", "r20", "r50"]].notna().all(axis=None)
-    assert len(of_ours) == 58 + 18 + 3
+    assert len(of_ours) == 58 + 18 + 3 + 3
     measured = figures[["n100", "r20", "hr10", "rmse"]].notna().any(axis=1)
     assert measured.all()
 
@@ -195,7 +198,7 @@ def test_every_figure_is_in_its_range(figures):
 def test_the_file_opens_with_the_studys_columns_and_reads_without_us(figures):
     raw = pd.read_csv(PUBLISHED_FILE, keep_default_na=False)
     assert tuple(raw)[:18] == PUBLISHED_COLUMNS
-    assert len(raw) == len(figures) == 92
+    assert len(raw) == len(figures) == 95
     assert not raw.duplicated().any()
 
 

@@ -341,7 +341,7 @@ def test_published_figures_stand_beside_ours(tmp_path, data_dir):
     write_full_run(tmp_path, data_dir, dataset="movielens")
     table = parts_of(tmp_path, data_dir)["best"]
     records = table.records
-    assert [row["source"] for row in records[:2]] == ["ours", "recotour2020"]
+    assert [row["source"] for row in records[:2]] == ["ours", "shenbin2020"]
     ours, theirs = (shown_in(table, record)["NDCG@100"][0] for record in records[:2])
     assert re.fullmatch(r"\.\d{4} \(\.\d{4}\)", ours), "with its error, which was not published"
     assert re.fullmatch(r"\.\d{3}", theirs)
