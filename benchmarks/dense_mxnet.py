@@ -13,6 +13,7 @@ import numpy as np
 from mxnet.gluon import HybridBlock, Trainer, nn
 from scipy.sparse import csr_matrix
 
+from benchmarks.shapes import sampled_items
 from mxnet_impl.runtime import mx
 
 
@@ -121,18 +122,6 @@ def cdae_step(
         return float(loss.asscalar())
 
     return step
-
-
-def sampled_items(x: np.ndarray, per_click: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Users and items of the clicks in dense ``x``, and of ``per_click`` unclicked items for each click."""
-    users, items = np.nonzero(x)
-    again, kept = np.repeat(users, per_click), [(users, items)]
-    while len(again):
-        drawn = random.integers(x.shape[1], size=len(again))
-        is_click = x[again, drawn] > 0
-        kept.append((again[~is_click], drawn[~is_click]))
-        again = again[is_click]
-    return tuple(np.concatenate(part) for part in zip(*kept, strict=True))
 
 
 def output_products(batch_size: int, width: int, n_items: int) -> Callable[[], None]:

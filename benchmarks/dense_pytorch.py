@@ -1,6 +1,6 @@
 """What is measured against in PyTorch: the training step as it is usually written, and matrix products alone.
 
-The step takes dense batches, autograd, stock layers and stock Adam. Nothing of the project is imported.
+The step takes dense batches, autograd, stock layers and stock Adam. Nothing of what is measured is imported.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 from torch import nn
+
+from benchmarks.shapes import sampled_items
 
 
 class DenseNetwork(nn.Module):
@@ -88,7 +90,7 @@ def cdae_step(
         rows = np.arange(position, position + batch_size) % n_users
         position += batch_size
         x = torch.from_numpy(clicks[rows].toarray())
-        users, items = sampled_items(x.numpy(), per_click, random)
+        users, items = map(torch.from_numpy, sampled_items(x.numpy(), per_click, random))
         h = torch.sigmoid(encoder(nn.functional.dropout(x, 0.5)) + node(torch.from_numpy(rows)))
         if gather_rows:
             f = (h[users] * decoder.weight[items]).sum(1) + decoder.bias[items]
@@ -103,18 +105,6 @@ def cdae_step(
         return float(loss.detach())
 
     return step
-
-
-def sampled_items(x: np.ndarray, per_click: int, random: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Users and items of the clicks in dense ``x``, and of ``per_click`` unclicked items for each click."""
-    users, items = np.nonzero(x)
-    again, kept = np.repeat(users, per_click), [(users, items)]
-    while len(again):
-        drawn = random.integers(x.shape[1], size=len(again))
-        is_click = x[again, drawn] > 0
-        kept.append((again[~is_click], drawn[~is_click]))
-        again = again[is_click]
-    return tuple(torch.from_numpy(np.concatenate(part)) for part in zip(*kept, strict=True))
 
 
 def output_products(batch_size: int, width: int, n_items: int) -> Callable[[], None]:

@@ -44,3 +44,15 @@ def synthetic_clicks(shape: Shape, n_users: int | None = None, seed: int = 1) ->
     clicks.sum_duplicates()  # drawn with replacement: a user's clicks come out a little fewer than asked
     clicks.data[:] = 1.0
     return clicks
+
+
+def sampled_items(x: np.ndarray, per_click: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Users and items of the clicks in dense ``x``, and of ``per_click`` unclicked items for each click."""
+    users, items = np.nonzero(x)
+    again, kept = np.repeat(users, per_click), [(users, items)]
+    while len(again):
+        drawn = random.integers(x.shape[1], size=len(again))
+        is_click = x[again, drawn] > 0
+        kept.append((again[~is_click], drawn[~is_click]))
+        again = again[is_click]
+    return tuple(np.concatenate(part) for part in zip(*kept, strict=True))

@@ -110,8 +110,9 @@ class ClickTask:
 
     @property
     def n_users(self) -> int:
-        """The users trained on."""
-        return self.clicks.shape[0]
+        """The users trained on, as ``clicks`` has them, without making it."""
+        joins = self.data.scenario == "strong" and self.options.settings.validation == "none"
+        return self.data.train.n_users + (self.data.validation_fold_in.n_users if joins else 0)
 
     @cached_property
     def validation(self) -> Fold:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,15 +61,6 @@ class DataSelection:
 
     def stated(self) -> dict[str, Any]:
         """What is stated beside the data set, by the names that a preparation keeps (``split_seed`` is ``seed``)."""
-        names = (
-            "scenario",
-            "min_rating",
-            "min_user_click",
-            "min_item_click",
-            "test_users_size",
-            "test_size",
-            "catalogue_items",
-            "split_seed",
-        )
+        names = [field.name for field in dataclasses.fields(DataSelection) if field.name != "dataset"]
         values = {name.removeprefix("split_"): getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value is not None}
