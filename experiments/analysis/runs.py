@@ -112,9 +112,14 @@ def option_value(run: Run, name: str) -> Any:
     return "" if is_blank(value) else value
 
 
+def scenario_of(run: Run) -> str:
+    """How the data of a run are split; tables made before there were several scenarios do not say."""
+    return option_value(run, "scenario") or SCENARIOS[0]
+
+
 def data_of(run: Run) -> str:
     """The data set of a run, and the scenario where it is another than most have: what may be compared."""
-    scenario = option_value(run, "scenario") or SCENARIOS[0]  # tables made before there were several do not say
+    scenario = scenario_of(run)
     return run["dataset"] if scenario == SCENARIOS[0] else f"{run['dataset']}, {scenario}"
 
 

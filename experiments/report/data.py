@@ -9,9 +9,8 @@ from data_prep import PreparedData, load_prepared
 from data_prep.find import dataset_folder
 from data_prep.prepared import MANIFEST, read_manifest
 from experiments.analysis.number_text import percent
-from experiments.analysis.runs import Run, is_blank, option_value
+from experiments.analysis.runs import Run, is_blank, option_value, scenario_of
 from experiments.analysis.table import Column, Table, key_columns
-from utils.options.data import SCENARIOS
 from utils.system.errors import UserError, one_line
 from utils.system.files import read_json
 
@@ -28,7 +27,7 @@ def folder_of(run: Run, data_dir: str) -> Path:
     """
     if is_blank(run.get("data")):
         raise UserError("the table does not say which preparation it used")
-    usual = dataset_folder(data_dir, run["dataset"]) / f"{option_value(run, 'scenario') or SCENARIOS[0]}-{run['data']}"
+    usual = dataset_folder(data_dir, run["dataset"]) / f"{scenario_of(run)}-{run['data']}"
     if (usual / MANIFEST).is_file():
         return usual
     try:
@@ -60,8 +59,7 @@ def data_table(runs: Iterable[Run], data_dir: str) -> Table:
             notes.append(f"{dataset}: {one_line(error)}.")
             continue
         plain = {name: value for name, value in counts.items() if not isinstance(value, dict)}
-        scenario = option_value(run, "scenario") or SCENARIOS[0]  # of tables made before there were several
-        records.append({"dataset": dataset, "data": fingerprint, "scenario": scenario, **plain})
+        records.append({"dataset": dataset, "data": fingerprint, "scenario": scenario_of(run), **plain})
     columns = [
         *key_columns(("data set", "dataset"), ("preparation", "data"), ("scenario", "scenario")),
         *(Column(_title(name), "r", lambda row, name=name: f"{row[name]:,}") for name in _COUNTS),
